@@ -1,0 +1,3 @@
+module github.com/lockstep-dev/lockstep/hack/cluster/components/pause
+
+go 1.26.0
