@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Decision is what a person or a pipeline said about a release. It can only be created; the ValidatingAdmissionPolicy
@@ -69,7 +68,7 @@ type DecisionSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	ReleaseUID types.UID `json:"releaseUID"`
+	ReleaseUID string `json:"releaseUID"`
 	// verb is what is said: Promote, Abort, Rollback or Retire.
 	// +required
 	Verb Verb `json:"verb"`

@@ -13,7 +13,7 @@ import (
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.revision`
 // +kubebuilder:printcolumn:name="Commit",type=string,JSONPath=`.status.started.commit`,priority=1
 // +kubebuilder:printcolumn:name="Outcome",type=string,JSONPath=`.status.ended.outcome`
-// +kubebuilder:printcolumn:name="Slot",type=string,JSONPath=`.status.started.slot`
+// +kubebuilder:printcolumn:name="Slot",type=string,JSONPath=`.status.ended.slot`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.ended.reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +genclient
@@ -101,8 +101,6 @@ type ReleaseStatus struct {
 type ReleaseStarted struct {
 	// at is when it started.
 	At metav1.Time `json:"at"`
-	// slot that it was deployed to.
-	Slot string `json:"slot"`
 	// commit that was rendered.
 	// +optional
 	Commit string `json:"commit,omitempty"`
@@ -211,6 +209,9 @@ type ReleaseEnded struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
+	// slot that it was deployed to.
+	// +optional
+	Slot string `json:"slot,omitempty"`
 	// at is when.
 	At metav1.Time `json:"at"`
 }

@@ -239,6 +239,7 @@ type Slot struct {
 
 // Entry is a way in for users: exactly one of virtualService and httpRoute.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.insertRules) || self.insertRules || (has(self.requireEvidence) && self.requireEvidence == 'Accepted')",message="without inserted rules the gateways cannot be asked: set requireEvidence: Accepted beside insertRules: false"
 // +kubebuilder:validation:XValidation:rule="has(self.virtualService) != has(self.httpRoute)",message="an entry takes exactly one of virtualService and httpRoute"
 type Entry struct {
 	// name of the entry.
@@ -268,6 +269,7 @@ type Entry struct {
 	// of the control plane: the whole drainTimeout is then waited before anything is scaled down. Default: Served.
 	// +optional
 	// +kubebuilder:default=Served
+	// +kubebuilder:validation:Enum=Accepted;Served
 	RequireEvidence Evidence `json:"requireEvidence,omitempty"`
 }
 
