@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// UnitAll is the one unit of a stack whose members all switch together.
+const UnitAll = "all"
+
+// Snapshot is everything that the next plan depends on, read after the Stack's status was.
+type Snapshot struct {
+	// Stack with its spec (defaults filled in) and its last saved status.
+	Stack v1alpha1.Stack
+	// Releases of the Stack, in any order.
+	Releases []v1alpha1.Release
+	// Decisions about Releases of the Stack that carry no result yet, in any order.
+	Decisions []v1alpha1.Decision
+	// Policy says since when the admission policy for Decisions has been in force; nil where it is missing or altered.
+	Policy *time.Time
+	// Slots are the facts of each slot in the spec, in its order.
+	Slots []Slot
+	// Entries are the facts of each entry in the spec, in its order.
+	Entries []Entry
+	// Content says, by the name of a started Release, whether its frozen content can be read.
+	Content map[string]bool
+	// Results came in since the status was last saved.
+	Results []v1alpha1.Observation
+	// Source is the newest commit of a watched source; nil where none was read yet.
+	Source *SourceFacts
+}
+
+// SourceFacts is the newest commit of a watched source.
+type SourceFacts struct {
+	Commit string
+	Inputs string
+	// Problem says why the source could not be read.
+	Problem *Problem
+}
+
+// Problem is what is wrong, and what to do.
+type Problem struct {
+	Reason  string
+	Message string
+}
+
+// Slot is what was seen in a slot's namespace.
+type Slot struct {
+	Name      string
+	Namespace string
+	// Exists is whether there is such a namespace.
+	Exists bool
+	// Terminating is whether it is being deleted.
+	Terminating bool
+	// Consented is whether its labels name this Stack.
+	Consented bool
+	// Creatable is whether the controller may make it.
+	Creatable bool
+	// Bound is whether the Stack's ServiceAccount may work in it.
+	Bound bool
+	// Problem is why the slot could not be read; the other facts mean nothing then.
+	Problem *Problem
+	// Workloads of members: ours by label, and others of a member's kind and name.
+	Workloads []Workload
+	// Pods of members and behind their Services, terminating ones included.
+	Pods []Pod
+	// Services in the namespace that select members, or that an entry needs.
+	Services []Service
+	// Drift is how the live workloads differ from the frozen content, in a sentence; empty where they do not, or it was
+	// not looked at.
+	Drift string
+}
+
+// Workload is a Deployment, StatefulSet, DaemonSet, Job or CronJob.
+type Workload struct {
+	Kind string
+	Name string
+	// Release that its Pod template is stamped with; empty where Lockstep did not apply it.
+	Release string
+	// Epoch that it was last written for.
+	Epoch int64
+	// Replicas that it is meant to have; 0 for a suspended Job or CronJob, 1 for one that is not.
+	Replicas int32
+	// Ready is whether it has rolled out at its generation (kstatus Current) with every replica ready.
+	Ready bool
+	// Problem is what stands in its way: an image that cannot be pulled, a Pod that crashes.
+	Problem *Problem
+}
+
+// Pod of a member.
+type Pod struct {
+	Name    string
+	Member  string
+	Release string
+	// Gone is false until the Pod no longer exists: a terminating Pod can still answer.
+	Terminating bool
+}
+
+// Service in a slot.
+type Service struct {
+	Name string
+	// Release that its selector is stamped with.
+	Release string
+	// Ports that it offers.
+	Ports []int32
+	// Endpoints that are ready and are Pods of Release (of any, where Release is empty).
+	Endpoints int32
+}
+
+// Entry is what was seen of an entry's route.
+type Entry struct {
+	Name    string
+	Exists  bool
+	Adopted bool
+	// Preview is whether the entry has a preview.
+	Preview bool
+	// Problem is why the entry cannot be read or written: claimed by another Stack, router or gateway missing, …
+	Problem *Problem
+	// ResourceVersion that a write must carry.
+	ResourceVersion string
+	// Epoch that the route carries; 0 where Lockstep never wrote it.
+	Epoch int64
+	// Weights in percent, of slots that get any.
+	Weights []v1alpha1.SlotWeight
+	// PreviewSlot that testers are sent to.
+	PreviewSlot string
+	// AsIntended is whether the route says what the saved intent says; Differs says how it does not.
+	AsIntended bool
+	Differs    string
+	// EditedBy are the field managers, other than Lockstep, that wrote the route's spec.
+	EditedBy []string
+	// Accepted is whether the control plane accepts the route at its generation.
+	Accepted bool
+	// Served is whether every ready endpoint of the gateway answers with Epoch.
+	Served bool
+	// Message says what stands in the way of more evidence.
+	Message string
+	// Require is the evidence that the Stack asks of this entry.
+	Require v1alpha1.Evidence
+	// Service and Port are the entry's backend in each slot.
+	Service string
+	Port    int32
+}
