@@ -20,6 +20,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
 const umbrella = "repo/apps/shop"
@@ -184,6 +186,14 @@ func TestFaultsReachTheMember(t *testing.T) {
 	if !slices.Contains(cart.Spec.Template.Spec.Containers[0].Env, corev1.EnvVar{Name: "FAIL_READY", Value: "true"}) {
 		t.Error("FAIL_READY is not set")
 	}
+}
+
+func TestStackIsValid(t *testing.T) {
+	content, err := os.ReadFile("stack.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode[v1alpha1.Stack](t, content)
 }
 
 // Namespaces in which the shop runs may enforce the restricted Pod Security Standard.
