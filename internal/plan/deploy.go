@@ -1,0 +1,221 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// deploy takes a free slot, proves it empty, and applies the content: everything that is no workload first, then members
+// in parallel, each after those that it depends on.
+func (p *planner) deploy(r *v1alpha1.Release) bool {
+	if p.u.ActiveSlot == "" && !p.takeSlot(r) {
+		return false
+	}
+	stages := []func(*v1alpha1.Release) *Problem{p.prepare, p.empty, p.preflight, p.base, p.members}
+	for _, stage := range stages {
+		if problem := stage(r); problem != nil {
+			if problem.Reason == v1alpha1.ReasonSlotGone {
+				return p.fail(problem)
+			}
+			return p.waitOrFail(problem)
+		}
+	}
+	return p.goTo(nextStep(r.Status.Started.Steps, v1alpha1.StepDeploy))
+}
+
+// takeSlot chooses a slot that is idle and that no entry points at.
+func (p *planner) takeSlot(r *v1alpha1.Release) bool {
+	for _, f := range p.s.Slots {
+		s := p.slot(f.Name)
+		if s.State != v1alpha1.SlotIdle || p.pointedTo(s.Name) {
+			continue
+		}
+		p.u.ActiveSlot = s.Name
+		p.u.Step.Since = p.stamp()
+		setState(s, v1alpha1.SlotPreview, p.stamp())
+		s.Release, s.Proof, s.LeftAt, s.Epoch = r.Name, v1alpha1.ProofStamped, nil, p.bump()
+		return true
+	}
+	p.waitFor(v1alpha1.ReasonWaitingForSlot, p.slotsText())
+	return false
+}
+
+func (p *planner) pointedTo(slot string) bool {
+	if p.u.Route.Live == slot || p.u.Route.Preview == slot || p.u.LiveSlot == slot {
+		return true
+	}
+	for _, e := range p.s.Entries {
+		for _, w := range e.Weights {
+			if w.Slot == slot && w.Weight > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *planner) slotsText() string {
+	text := "a free slot:"
+	for _, s := range p.st.Slots {
+		text += fmt.Sprintf(" %s is %s;", s.Name, s.State)
+	}
+	if warm := p.warmest(); warm != nil {
+		text += fmt.Sprintf(" give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)
+	}
+	return text
+}
+
+// prepare makes sure of the slot's namespace, its consent and its rights.
+func (p *planner) prepare(*v1alpha1.Release) *Problem {
+	f := p.facts(p.u.ActiveSlot)
+	switch {
+	case (!f.Exists || f.Terminating) && p.result("base") != nil:
+		return p.slotGone()
+	case f.Terminating:
+		p.wakeIn(lookAgainLater)
+		return &Problem{Reason: v1alpha1.ReasonNamespaceTerminating, Message: "namespace " + f.Namespace + " is being deleted; the release goes on once it is gone"}
+	case !f.Exists && !f.Creatable:
+		p.wakeIn(retryAfter)
+		return &Problem{Reason: v1alpha1.ReasonNamespaceMissing, Message: fmt.Sprintf("namespace %s of slot %s does not exist, and Lockstep makes only namespaces named %s-*; make it, with the labels %s", f.Namespace, f.Name, p.s.Stack.Namespace, p.consent())}
+	case f.Exists && !f.Consented:
+		p.wakeIn(retryAfter)
+		return &Problem{Reason: v1alpha1.ReasonNamespaceNoConsent, Message: fmt.Sprintf("namespace %s exists and does not consent to be slot %s of this Stack; label it %s if that is meant", f.Namespace, f.Name, p.consent())}
+	case !f.Exists || !f.Bound:
+		p.do(PrepareSlot{Slot: f.Name, Because: "the slot's namespace is not ready"})
+		return &Problem{Reason: v1alpha1.ReasonDeploying, Message: "namespace " + f.Namespace + " is being made ready"}
+	}
+	return nil
+}
+
+func (p *planner) consent() string {
+	return fmt.Sprintf("%s=%s %s=%s", v1alpha1.LabelStack, p.s.Stack.Name, v1alpha1.LabelStackNamespace, p.s.Stack.Namespace)
+}
+
+// empty proves that nothing of another release runs in the slot, terminating Pods included.
+func (p *planner) empty(r *v1alpha1.Release) *Problem {
+	s, f := p.slot(p.u.ActiveSlot), p.facts(p.u.ActiveSlot)
+	for _, w := range f.Workloads {
+		if w.Release == r.Name || w.Replicas == 0 {
+			continue
+		}
+		if w.Release != "" && w.Epoch < s.Epoch {
+			p.scale(s, w, new(int32), "it belongs to another release")
+		}
+		p.wakeIn(lookAgainLater)
+		return &Problem{Reason: v1alpha1.ReasonSlotNotEmpty, Message: fmt.Sprintf("%s/%s in namespace %s is not of this release and has %d replicas; scale it to zero, or delete it", w.Kind, w.Name, f.Namespace, w.Replicas)}
+	}
+	for _, pod := range f.Pods {
+		if pod.Release != r.Name {
+			p.wakeIn(lookAgainLater)
+			return &Problem{Reason: v1alpha1.ReasonSlotNotEmpty, Message: fmt.Sprintf("Pod %s in namespace %s is not of this release; the slot is used once it is gone", pod.Name, f.Namespace)}
+		}
+	}
+	return nil
+}
+
+func (p *planner) scale(s *v1alpha1.SlotStatus, w Workload, replicas *int32, because Because) {
+	p.do(Scale{Slot: s.Name, Epoch: s.Epoch, Kind: w.Kind, Name: w.Name, Replicas: replicas, Because: because})
+}
+
+// preflight finds what is missing before anything is applied.
+func (p *planner) preflight(r *v1alpha1.Release) *Problem {
+	action := Preflight{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: "the content is about to be applied"}
+	return p.settled("preflight", action, &Problem{Reason: v1alpha1.ReasonPreflight, Message: "rights, references and quota are being looked at"})
+}
+
+func (p *planner) base(r *v1alpha1.Release) *Problem {
+	action := ApplyBase{Release: ref(r), Slot: p.u.ActiveSlot, Epoch: p.slot(p.u.ActiveSlot).Epoch, Attempt: p.u.Step.Attempt, Because: "members need it"}
+	return p.settled("base", action, &Problem{Reason: v1alpha1.ReasonDeploying, Message: "Services and configuration are being applied"})
+}
+
+// settled carries an action out until its result, of the same key, is good.
+func (p *planner) settled(key string, action Action, waiting *Problem) *Problem {
+	o := p.result(key)
+	switch {
+	case o == nil:
+		p.do(action)
+		return waiting
+	case o.OK:
+		return nil
+	case p.due(o):
+		p.do(action)
+	}
+	return problemOf(o)
+}
+
+// members applies each member once those that it depends on are ready.
+func (p *planner) members(r *v1alpha1.Release) *Problem {
+	var first *Problem
+	for _, m := range r.Status.Started.Members {
+		if problem := p.member(r, m); problem != nil && first == nil {
+			first = problem
+		}
+	}
+	return first
+}
+
+func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
+	if p.applied(p.u.ActiveSlot, r, m) {
+		return nil
+	}
+	for _, name := range m.DependsOn {
+		if problem := p.dependency(r, name); problem != nil {
+			return &Problem{Reason: v1alpha1.ReasonDependencyWait, Message: fmt.Sprintf("%s waits for %s, which it depends on: %s", m.Name, name, problem.Message)}
+		}
+	}
+	o := p.result("apply/" + m.Name)
+	if o == nil || o.OK || p.due(o) {
+		p.do(p.applyMember(r, m))
+	}
+	if o != nil && !o.OK {
+		return problemOf(o)
+	}
+	return &Problem{Reason: v1alpha1.ReasonDeploying, Message: m.Kind + "/" + m.Name + " is being applied"}
+}
+
+func (p *planner) dependency(r *v1alpha1.Release, name string) *Problem {
+	for _, m := range r.Status.Started.Members {
+		if m.Name == name {
+			return p.memberUnready(p.u.ActiveSlot, r, m)
+		}
+	}
+	return nil
+}
+
+func (p *planner) applyMember(r *v1alpha1.Release, m v1alpha1.ReleaseMember) ApplyMember {
+	asleep := m.Role == v1alpha1.RoleWorker
+	replicas := p.previewSize(r, m)
+	if asleep {
+		replicas = 0
+	}
+	return ApplyMember{
+		Release: ref(r), Slot: p.u.ActiveSlot, Epoch: p.slot(p.u.ActiveSlot).Epoch, Attempt: p.u.Step.Attempt,
+		Kind: m.Kind, Name: m.Name, Replicas: replicas, Asleep: asleep, Because: "the slot does not run it at this release",
+	}
+}
+
+// applied is whether the slot holds the member at this release and for the current intent.
+func (p *planner) applied(slot string, r *v1alpha1.Release, m v1alpha1.ReleaseMember) bool {
+	w := p.facts(slot).workload(m.Kind, m.Name)
+	return w != nil && w.Release == r.Name && w.Epoch >= p.slot(slot).Epoch
+}
+
+// previewSize is how many replicas the member begins with.
+func (p *planner) previewSize(r *v1alpha1.Release, m v1alpha1.ReleaseMember) int32 {
+	size := p.liveSize(m)
+	preview := p.s.Stack.Spec.Strategy.BlueGreen.PreviewReplicas
+	if preview == nil || p.u.LiveSlot == "" || r.Spec.RollbackOf != "" {
+		return size
+	}
+	return min(size, *preview)
+}
+
+// liveSize is how many replicas the member needs for users: as many as the live slot has at present, or as its manifest
+// asks for where the live slot has none.
+func (p *planner) liveSize(m v1alpha1.ReleaseMember) int32 {
+	if w := p.facts(p.u.LiveSlot).workload(m.Kind, m.Name); w != nil && w.Replicas > 0 && m.Role != v1alpha1.RoleWorker {
+		return w.Replicas
+	}
+	return max(m.Replicas, 1)
+}

@@ -1,0 +1,167 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// point makes a new intent for where the entries point.
+func (p *planner) point(live, preview string) {
+	p.u.Route = &v1alpha1.RouteIntent{Epoch: p.bump(), Live: live, Preview: preview}
+}
+
+// record takes what was seen of the entries into the status.
+func (p *planner) record() {
+	var entries []v1alpha1.EntryStatus
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		seen := e.Epoch
+		if p.landed(e) {
+			seen = p.u.Route.Epoch // so that an edit is told from a write that did not happen yet
+		}
+		entries = append(entries, v1alpha1.EntryStatus{
+			Name: e.Name, Weights: e.Weights, ObservedEpoch: seen, Evidence: p.evidence(e), Message: clip(e.Message, 2048),
+		})
+	}
+	p.u.Entries = entries
+}
+
+// evidence is how sure we are that the saved intent is in force at the entry.
+func (p *planner) evidence(e *Entry) v1alpha1.Evidence {
+	switch {
+	case !p.carries(e):
+		return v1alpha1.EvidenceNone
+	case !e.Accepted:
+		return v1alpha1.EvidenceWritten
+	case !e.Served:
+		return v1alpha1.EvidenceAccepted
+	}
+	return v1alpha1.EvidenceServed
+}
+
+// carries is whether the route says what the current intent says. What AsIntended says is about the saved intent, so a
+// newer one is in force nowhere yet.
+func (p *planner) carries(e *Entry) bool {
+	return p.u.Route != nil && e.Exists && e.Problem == nil && e.Epoch == p.u.Route.Epoch && e.AsIntended
+}
+
+// entryPending is what stands between the current intent and its being in force at every entry; nil where it is.
+func (p *planner) entryPending(e *Entry) *Problem {
+	switch {
+	case e.Problem != nil:
+		return e.Problem
+	case p.edited(e):
+		return p.editedProblem(e)
+	case !p.carries(e):
+		return &Problem{Reason: v1alpha1.ReasonWritingEntries, Message: fmt.Sprintf("entry %s does not carry epoch %d yet", e.Name, p.u.Route.Epoch)}
+	case !e.Accepted:
+		return &Problem{Reason: v1alpha1.ReasonRouteNotAccepted, Message: fmt.Sprintf("entry %s is not accepted by its control plane: %s", e.Name, e.Message)}
+	case e.Require != v1alpha1.EvidenceAccepted && !e.Served:
+		return &Problem{Reason: v1alpha1.ReasonRouteNotServed, Message: fmt.Sprintf("entry %s is not served at epoch %d by every gateway endpoint: %s", e.Name, p.u.Route.Epoch, e.Message)}
+	}
+	return nil
+}
+
+// notInForce is the first entry at which the current intent is not in force with the evidence that the Stack asks for.
+func (p *planner) notInForce() *Problem {
+	if p.u.Route.Epoch == 0 {
+		return nil // nothing was ever written, so nothing can contradict it
+	}
+	for i := range p.s.Entries {
+		if problem := p.entryPending(&p.s.Entries[i]); problem != nil {
+			p.wakeEntry()
+			return problem
+		}
+	}
+	return nil
+}
+
+// wakeEntry looks soon while an intent is new, since no watch tells when a gateway has taken it.
+func (p *planner) wakeEntry() {
+	if p.u.Step != nil && p.now.Sub(p.u.Step.Since.Time) > 10*retryAfter {
+		p.wakeIn(lookAgainLater)
+		return
+	}
+	p.wakeIn(lookAgain)
+}
+
+// landed is whether the entry was seen to carry the current intent.
+func (p *planner) landed(e *Entry) bool {
+	if len(p.was.Units) == 0 || p.was.Units[0].Route == nil || *p.was.Units[0].Route != *p.u.Route {
+		return false
+	}
+	for _, was := range p.was.Units[0].Entries {
+		if was.Name == e.Name {
+			return was.ObservedEpoch == p.u.Route.Epoch
+		}
+	}
+	return false
+}
+
+// edited is whether someone else changed the route after it carried the current intent, or wrote a later epoch.
+func (p *planner) edited(e *Entry) bool {
+	if !e.Exists || p.u.Route.Epoch == 0 {
+		return false
+	}
+	return e.Epoch > p.u.Route.Epoch || (e.Epoch == p.u.Route.Epoch && p.sameIntent() && !e.AsIntended) || (e.Epoch < p.u.Route.Epoch && p.landed(e))
+}
+
+// sameIntent is whether the intent is the saved one, which AsIntended speaks of.
+func (p *planner) sameIntent() bool {
+	return len(p.was.Units) > 0 && p.was.Units[0].Route != nil && *p.was.Units[0].Route == *p.u.Route
+}
+
+func (p *planner) editedProblem(e *Entry) *Problem {
+	return &Problem{
+		Reason:  v1alpha1.ReasonEntryEdited,
+		Message: fmt.Sprintf("entry %s was changed by someone else%s: %s; put it back, or abort or roll back, which writes it anew", e.Name, by(e), orText(e.Differs, "it carries another epoch")),
+	}
+}
+
+func orText(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// route writes the entries that do not carry the current intent yet. What someone else changed afterwards is left as it
+// is: only a new intent writes again.
+func (p *planner) route() bool {
+	p.record()
+	if p.u.Route.Epoch == 0 {
+		return true
+	}
+	for i := range p.s.Entries {
+		if e := &p.s.Entries[i]; p.writable(e) {
+			p.do(WriteEntry{Entry: e.Name, ResourceVersion: e.ResourceVersion, Intent: *p.u.Route, Because: Because(p.intentText())})
+		}
+	}
+	return true
+}
+
+func (p *planner) writable(e *Entry) bool {
+	switch {
+	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e):
+		return false
+	case !e.Exists && p.landed(e):
+		p.recreate(e)
+		return true
+	}
+	return e.Epoch < p.u.Route.Epoch || !e.Exists
+}
+
+// recreate makes a new intent for a route of Lockstep's own that someone deleted.
+func (p *planner) recreate(e *Entry) {
+	p.event(true, v1alpha1.ReasonEntryMissing, "the route of entry "+e.Name+" was deleted; it is made again")
+	p.point(p.u.Route.Live, p.u.Route.Preview)
+}
+
+func (p *planner) intentText() string {
+	text := "users go to slot " + orNone(p.u.Route.Live)
+	if p.u.Route.Preview != "" {
+		text += ", testers to slot " + p.u.Route.Preview
+	}
+	return text
+}

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// locate finds out what is live where no status says so: a Stack that is new, or was re-created or restored without its
+// status. The truth is what the entries point at, together with the stamps of slots. What cannot be proven is never
+// taken for a first release.
+func (p *planner) locate() bool {
+	p.record()
+	if p.u.Route != nil {
+		p.follow()
+		return true
+	}
+	target, problem := p.pointedAt()
+	switch {
+	case problem != nil:
+		p.stalled = problem
+		p.wakeIn(retryAfter)
+		return false
+	case target == "":
+		p.startEmpty()
+	default:
+		return p.takeOver(target)
+	}
+	return true
+}
+
+// pointedAt is the one slot that every entry sends all users to, or empty where nothing of ours is live.
+func (p *planner) pointedAt() (string, *Problem) {
+	target := ""
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		if e.Problem != nil {
+			return "", e.Problem
+		}
+		if !e.Exists || len(e.Weights) == 0 {
+			continue
+		}
+		if len(e.Weights) > 1 || (target != "" && target != e.Weights[0].Slot) {
+			return "", p.unknown("the entries send users to several slots (%s)", p.weightsText())
+		}
+		target = e.Weights[0].Slot
+	}
+	if target == "" {
+		return "", p.strayPods()
+	}
+	if len(p.facts(target).Pods) == 0 {
+		return "", p.strayPods()
+	}
+	return target, nil
+}
+
+// strayPods is why nothing can be called live though no entry points at anything: something runs all the same.
+func (p *planner) strayPods() *Problem {
+	for i := range p.s.Slots {
+		s := &p.s.Slots[i]
+		if n := len(s.Pods); n > 0 {
+			return p.unknown("no entry sends users to slot %s, but %d of its Pods run in namespace %s (such as %s)", s.Name, n, s.Namespace, s.Pods[0].Name)
+		}
+	}
+	return nil
+}
+
+func (p *planner) unknown(format string, args ...any) *Problem {
+	return &Problem{
+		Reason:  v1alpha1.ReasonLiveUnknown,
+		Message: fmt.Sprintf(format, args...) + "; point every entry at the slot that is live, or scale those workloads to zero, and Lockstep goes on",
+	}
+}
+
+func (p *planner) weightsText() string {
+	var parts []string
+	for _, e := range p.s.Entries {
+		for _, w := range e.Weights {
+			parts = append(parts, fmt.Sprintf("%s: %s %d%%", e.Name, w.Slot, w.Weight))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// startEmpty begins with nothing live.
+func (p *planner) startEmpty() {
+	p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
+	p.u.Route = &v1alpha1.RouteIntent{}
+}
+
+func (p *planner) highestEpoch() int64 {
+	highest := int64(0)
+	for _, e := range p.s.Entries {
+		highest = max(highest, e.Epoch)
+	}
+	for _, s := range p.s.Slots {
+		for _, w := range s.Workloads {
+			highest = max(highest, w.Epoch)
+		}
+	}
+	return highest
+}
+
+// takeOver accepts what is proven to be live.
+func (p *planner) takeOver(target string) bool {
+	release, problem := p.stampedWith(target)
+	if problem != nil {
+		p.stalled = problem
+		p.wakeIn(retryAfter)
+		return false
+	}
+	p.startEmpty()
+	p.settleOn(target, release)
+	p.adoptOthers(target)
+	preview, written := p.writtenRoute()
+	p.u.Route = &v1alpha1.RouteIntent{Epoch: written, Live: target, Preview: preview}
+	if preview != "" || written != p.commonEpoch() {
+		p.point(target, "")
+	}
+	p.event(false, v1alpha1.ReasonTakenOver, fmt.Sprintf("found slot %s live with %s, and took over", target, orFound(release)))
+	return true
+}
+
+// writtenRoute is the preview and the highest epoch that the entries carry.
+func (p *planner) writtenRoute() (preview string, epoch int64) {
+	for _, e := range p.s.Entries {
+		epoch = max(epoch, e.Epoch)
+		if e.PreviewSlot != "" {
+			preview = e.PreviewSlot
+		}
+	}
+	return preview, epoch
+}
+
+// commonEpoch is the lowest epoch that the entries carry.
+func (p *planner) commonEpoch() int64 {
+	common := int64(-1)
+	for _, e := range p.s.Entries {
+		if common < 0 || e.Epoch < common {
+			common = e.Epoch
+		}
+	}
+	return max(common, 0)
+}
+
+// stampedWith is the one release that all Pods of a slot carry; empty where none carries any (Recorded).
+func (p *planner) stampedWith(slot string) (string, *Problem) {
+	stamps := map[string]bool{}
+	for _, pod := range p.facts(slot).Pods {
+		if !pod.Terminating {
+			stamps[pod.Release] = true
+		}
+	}
+	if len(stamps) > 1 {
+		return "", p.unknown("slot %s runs Pods of %d releases at once", slot, len(stamps))
+	}
+	for name := range stamps {
+		if name != "" && p.release(name) == nil {
+			return "", p.unknown("slot %s runs release %s, which no longer exists", slot, name)
+		}
+		return name, nil
+	}
+	return "", nil
+}
+
+func (p *planner) settleOn(slot, release string) {
+	p.u.LiveSlot, p.u.LiveRelease = slot, release
+	s := p.slot(slot)
+	setState(s, v1alpha1.SlotLive, p.stamp())
+	s.Release, s.Proof, s.LeftAt = release, proofOf(release), nil
+}
+
+func proofOf(release string) v1alpha1.Proof {
+	if release == "" {
+		return v1alpha1.ProofRecorded
+	}
+	return v1alpha1.ProofStamped
+}
+
+func orFound(release string) string {
+	if release == "" {
+		return "workloads that Lockstep did not release"
+	}
+	return "release " + release
+}
+
+// adoptOthers keeps what runs in the other slots as if it had just been left.
+func (p *planner) adoptOthers(live string) {
+	for i := range p.st.Slots {
+		s := &p.st.Slots[i]
+		if s.Name == live || len(p.facts(s.Name).Pods) == 0 {
+			continue
+		}
+		release, problem := p.stampedWith(s.Name)
+		if problem != nil {
+			release = ""
+		}
+		at := p.stampAfter()
+		setState(s, v1alpha1.SlotWarm, p.stamp())
+		s.Release, s.Proof, s.LeftAt = release, proofOf(release), &at
+	}
+}
+
+// follow accepts that someone moved all users by hand to a kept slot that is proven and ready, between releases.
+func (p *planner) follow() {
+	if p.u.ActiveRelease != "" || p.u.LiveSlot == "" {
+		return
+	}
+	target, problem := p.pointedAt()
+	if problem != nil || target == "" || target == p.u.LiveSlot {
+		return
+	}
+	s, r := p.slot(target), p.release(p.slot(target).Release)
+	if s.State != v1alpha1.SlotWarm || r == nil || r.Status.Started == nil || p.unready(target, r) != nil {
+		return
+	}
+	old, at := p.slot(p.u.LiveSlot), p.stampAfter()
+	setState(old, v1alpha1.SlotWarm, p.stamp())
+	old.LeftAt = &at
+	p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
+	p.settleOn(target, r.Name)
+	p.point(target, "")
+	p.event(true, v1alpha1.ReasonTakenOver, fmt.Sprintf("someone moved users to slot %s by hand; it is proven and ready, and Lockstep follows", target))
+}

@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// queue chooses the active release: one at a time, rollbacks first, then in order of creation.
+func (p *planner) queue() bool {
+	pending := p.pending()
+	if len(pending) == 0 {
+		return true
+	}
+	if p.s.Stack.Spec.Queue.Policy == v1alpha1.QueueSupersede {
+		pending = p.supersede(pending)
+	}
+	if p.u.ActiveRelease != "" {
+		p.preempt(pending[0])
+		return true
+	}
+	if p.held = p.cannotStart(); p.held == nil {
+		p.begin(pending[0])
+	}
+	return true
+}
+
+func (p *planner) pending() []*v1alpha1.Release {
+	var pending []*v1alpha1.Release
+	for i := range p.s.Releases {
+		r := &p.s.Releases[i]
+		if r.Status.Ended == nil && r.DeletionTimestamp == nil && r.Name != p.u.ActiveRelease && r.Name != p.u.LiveRelease && !p.ending(r) {
+			pending = append(pending, r)
+		}
+	}
+	slices.SortFunc(pending, func(a, b *v1alpha1.Release) int {
+		return cmp.Or(rank(a)-rank(b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	return pending
+}
+
+func rank(r *v1alpha1.Release) int {
+	if r.Spec.RollbackOf != "" {
+		return 0
+	}
+	return 1
+}
+
+// ending is whether this very plan ends the release.
+func (p *planner) ending(r *v1alpha1.Release) bool {
+	for _, a := range p.actions {
+		if end, ok := a.(EndRelease); ok && end.Release.UID == r.UID {
+			return true
+		}
+	}
+	return false
+}
+
+// supersede ends every pending release but the newest; rollbacks are never superseded.
+func (p *planner) supersede(pending []*v1alpha1.Release) []*v1alpha1.Release {
+	newest := pending[len(pending)-1]
+	var kept []*v1alpha1.Release
+	for _, r := range pending {
+		if r == newest || r.Spec.RollbackOf != "" {
+			kept = append(kept, r)
+			continue
+		}
+		p.end(r, v1alpha1.OutcomeSuperseded, v1alpha1.ReasonSuperseded, "release "+newest.Name+" is newer")
+	}
+	return kept
+}
+
+// preempt ends an active release that has not begun to move users, where a newer one or a rollback may take its place.
+func (p *planner) preempt(next *v1alpha1.Release) {
+	active := p.activeRelease()
+	supersedes := p.s.Stack.Spec.Queue.Policy == v1alpha1.QueueSupersede || next.Spec.RollbackOf != ""
+	if active == nil || active.Spec.RollbackOf != "" || !supersedes || !p.unswitched() {
+		return
+	}
+	p.back(v1alpha1.OutcomeSuperseded, v1alpha1.ReasonSuperseded, "release "+next.Name+" takes its place")
+}
+
+// unswitched is whether the active release has not begun to move users.
+func (p *planner) unswitched() bool {
+	switch p.u.Step.Kind {
+	case v1alpha1.StepRender, v1alpha1.StepDeploy, v1alpha1.StepCheck, v1alpha1.StepHold:
+		return true
+	default:
+		return false
+	}
+}
+
+// cannotStart is why no release may start though none is active.
+func (p *planner) cannotStart() *Problem {
+	if p.stalled != nil {
+		return p.stalled
+	}
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		if e.Problem != nil && e.Problem.Reason == v1alpha1.ReasonEntryClaimed {
+			return e.Problem
+		}
+		if p.u.LiveSlot != "" && e.Exists && !onlyTo(e, p.u.LiveSlot) {
+			return &Problem{
+				Reason:  v1alpha1.ReasonEntryEdited,
+				Message: fmt.Sprintf("entry %s sends users to %s, and not to the live slot %s%s; put the route back, or roll back, and the release starts", e.Name, weights(e), p.u.LiveSlot, by(e)),
+			}
+		}
+	}
+	return nil
+}
+
+func onlyTo(e *Entry, slot string) bool {
+	return len(e.Weights) == 1 && e.Weights[0].Slot == slot
+}
+
+func weights(e *Entry) string {
+	if len(e.Weights) == 0 {
+		return "no slot"
+	}
+	var parts []string
+	for _, w := range e.Weights {
+		parts = append(parts, fmt.Sprintf("%s %d%%", w.Slot, w.Weight))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func by(e *Entry) string {
+	if len(e.EditedBy) == 0 {
+		return ""
+	}
+	return " (written by " + strings.Join(e.EditedBy, ", ") + ")"
+}
+
+func (p *planner) begin(r *v1alpha1.Release) {
+	p.u.ActiveRelease, p.u.ActiveSlot = r.Name, ""
+	p.u.Step = &v1alpha1.StepStatus{Kind: v1alpha1.StepRender, Attempt: 1, Since: p.stamp()}
+	p.u.Observations = nil
+	p.event(false, v1alpha1.ReasonProgressing, "release "+r.Name+" has started")
+}

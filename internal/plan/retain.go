@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// watch makes a Release for a new commit that changes what the stack is rendered from. A revision that was released
+// before, whatever became of it, is not released again by itself.
+func (p *planner) watch() bool {
+	src := p.s.Source
+	if p.s.Stack.Spec.Start.On != v1alpha1.StartCommit || src == nil || src.Problem != nil {
+		return true
+	}
+	if p.st.Source != nil && p.st.Source.Inputs == src.Inputs {
+		p.st.Source.Commit = src.Commit
+		return true
+	}
+	name := ReleaseName(p.s.Stack.Name, src.Commit, nil, 0)
+	if p.release(name) == nil && !p.liveInputs(src.Inputs) {
+		p.do(CreateRelease{Name: name, Spec: v1alpha1.ReleaseSpec{Stack: p.s.Stack.Name, Revision: src.Commit}, Because: "commit " + Because(src.Commit) + " changes the stack"})
+		return true
+	}
+	p.st.Source = &v1alpha1.SourceStatus{Commit: src.Commit, Inputs: src.Inputs, Release: name}
+	return true
+}
+
+// liveInputs is whether the live release was rendered from the same inputs.
+func (p *planner) liveInputs(inputs string) bool {
+	r := p.release(p.u.LiveRelease)
+	return r != nil && r.Status.Started != nil && r.Status.Started.Inputs == inputs
+}
+
+// retain deletes ended Releases beyond the history limit, oldest first.
+func (p *planner) retain() bool {
+	var ended []*v1alpha1.Release
+	for i := range p.s.Releases {
+		r := &p.s.Releases[i]
+		if r.Status.Ended != nil && r.Status.Ended.Outcome != v1alpha1.OutcomeLive && r.DeletionTimestamp == nil && !p.needed(r) {
+			ended = append(ended, r)
+		}
+	}
+	slices.SortFunc(ended, func(a, b *v1alpha1.Release) int { return b.Status.Ended.At.Compare(a.Status.Ended.At.Time) })
+	for i, r := range ended {
+		if i >= int(p.s.Stack.Spec.HistoryLimit) {
+			p.do(DeleteRelease{Release: ref(r), Because: "it is beyond the history limit"})
+		}
+	}
+	return true
+}
+
+// needed is whether something still refers to the release.
+func (p *planner) needed(r *v1alpha1.Release) bool {
+	if r.Name == p.u.ActiveRelease || r.Name == p.u.LiveRelease || p.holds(r.Name) {
+		return true
+	}
+	if p.st.Source != nil && p.st.Source.Release == r.Name {
+		return true
+	}
+	for i := range p.s.Releases {
+		if other := &p.s.Releases[i]; other.Spec.RollbackOf == r.Name && other.Status.Started == nil && other.Status.Ended == nil {
+			return true
+		}
+	}
+	return false
+}

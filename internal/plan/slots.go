@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// tend looks after the slots that no release is active in: kept ones, draining ones, and those that are scaled down.
+func (p *planner) tend() bool {
+	for i := range p.st.Slots {
+		s := &p.st.Slots[i]
+		if s.Name == p.u.ActiveSlot || s.Name == p.u.LiveSlot {
+			continue
+		}
+		p.keepWarm(s)
+		p.drain(s)
+		p.retire(s)
+	}
+	return true
+}
+
+// keepWarm gives a kept slot up once its time is over.
+func (p *planner) keepWarm(s *v1alpha1.SlotStatus) {
+	if s.State != v1alpha1.SlotWarm {
+		return
+	}
+	until := s.Since.Add(afterOf(p.s.Stack.Spec.Strategy.BlueGreen.KeepPrevious.For))
+	if p.now.Before(until) {
+		p.wakeAt(until)
+		s.Reason, s.Message = v1alpha1.ReasonKeeping, "kept for an instant rollback until "+until.UTC().Format("15:04:05 MST")
+		return
+	}
+	setState(s, v1alpha1.SlotDraining, p.stamp())
+}
+
+// drain waits until what was in flight when the slot was left has had its time.
+func (p *planner) drain(s *v1alpha1.SlotStatus) {
+	if s.State != v1alpha1.SlotDraining {
+		return
+	}
+	if problem := p.reachable(s); problem != nil {
+		s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
+		p.wakeIn(lookAgainLater)
+		return
+	}
+	p.leave(s.Name)
+	timeout := afterOf(p.s.Stack.Spec.Sessions.DrainTimeout)
+	until := s.LeftAt.Add(timeout)
+	if p.now.Before(until) {
+		p.wakeAt(until)
+		s.Reason, s.Message = v1alpha1.ReasonDraining, "what is in flight may finish until "+until.UTC().Format("15:04:05 MST")
+		return
+	}
+	p.event(false, v1alpha1.ReasonDrainDeadline, fmt.Sprintf("slot %s has had its whole drainTimeout of %s, and is scaled down", s.Name, timeout))
+	setState(s, v1alpha1.SlotRetiring, p.stamp())
+	s.Epoch = p.bump()
+}
+
+// reachable is why new traffic may still reach the slot; nil where every entry is proven to send it elsewhere.
+func (p *planner) reachable(s *v1alpha1.SlotStatus) *Problem {
+	if problem := p.notInForce(); problem != nil {
+		return problem
+	}
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		if sends(e, s.Name) {
+			return &Problem{Reason: v1alpha1.ReasonEntryEdited, Message: fmt.Sprintf("entry %s still sends users or testers to slot %s", e.Name, s.Name)}
+		}
+	}
+	return nil
+}
+
+func sends(e *Entry, slot string) bool {
+	for _, w := range e.Weights {
+		if w.Slot == slot && w.Weight > 0 {
+			return true
+		}
+	}
+	return e.PreviewSlot == slot
+}
+
+// retire scales everything in the slot to zero, and has it idle once no Pod is left.
+func (p *planner) retire(s *v1alpha1.SlotStatus) {
+	if s.State != v1alpha1.SlotRetiring {
+		return
+	}
+	if problem := p.reachable(s); problem != nil {
+		s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
+		p.wakeIn(lookAgainLater)
+		return
+	}
+	f := p.facts(s.Name)
+	left := 0
+	for _, w := range f.Workloads {
+		if w.Replicas > 0 || w.Epoch < s.Epoch {
+			p.scale(s, w, new(int32), "the slot is retired")
+			left++
+		}
+	}
+	if left > 0 || len(f.Pods) > 0 {
+		p.wakeIn(lookAgainLater)
+		s.Reason, s.Message = v1alpha1.ReasonRetiring, fmt.Sprintf("%d workloads to scale to zero, %d Pods to end", left, len(f.Pods))
+		return
+	}
+	setState(s, v1alpha1.SlotIdle, p.stamp())
+	s.Release, s.Proof, s.LeftAt = "", "", nil
+}

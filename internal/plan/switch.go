@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// switchOver moves users to the active slot, hands workers over, and ends the release as the live one.
+func (p *planner) switchOver(r *v1alpha1.Release) bool {
+	if p.u.Route.Live != p.u.ActiveSlot {
+		return p.beforeSwitch(r)
+	}
+	if problem := p.notInForce(); problem != nil {
+		return p.waitOrFail(problem)
+	}
+	p.leave(p.u.LiveSlot)
+	if problem := p.handOver(p.u.ActiveSlot, r); problem != nil {
+		p.waitOn(problem)
+		return false
+	}
+	return p.goLive(r)
+}
+
+// beforeSwitch makes sure, against the live cluster, that users can be sent to the slot, and then says so.
+func (p *planner) beforeSwitch(r *v1alpha1.Release) bool {
+	if gone := p.slotGone(); gone != nil {
+		return p.fail(gone)
+	}
+	checks := []func(*v1alpha1.Release) *Problem{p.fullSize, p.allReady, p.backends, p.entriesFree, p.unchanged}
+	for _, check := range checks {
+		problem := check(r)
+		if problem == nil {
+			continue
+		}
+		if problem.Reason == v1alpha1.ReasonContentDrifted {
+			return p.redo(problem)
+		}
+		return p.waitOrFail(problem)
+	}
+	p.point(p.u.ActiveSlot, "")
+	if old := p.slot(p.u.LiveSlot); old != nil {
+		old.Epoch = p.u.Route.Epoch
+	}
+	p.waitFor(v1alpha1.ReasonWritingEntries, "the entries to carry epoch "+fmt.Sprint(p.u.Route.Epoch))
+	p.wakeEntry()
+	return false
+}
+
+func (p *planner) allReady(r *v1alpha1.Release) *Problem { return p.unready(p.u.ActiveSlot, r) }
+func (p *planner) backends(*v1alpha1.Release) *Problem   { return p.backendUnready(p.u.ActiveSlot) }
+
+// fullSize scales the slot from its preview size to the live one.
+func (p *planner) fullSize(r *v1alpha1.Release) *Problem {
+	var waiting *Problem
+	s := p.slot(p.u.ActiveSlot)
+	for _, m := range r.Status.Started.Members {
+		w := p.facts(s.Name).workload(m.Kind, m.Name)
+		if w == nil || m.Role == v1alpha1.RoleWorker || w.Replicas >= p.liveSize(m) || m.Kind == "DaemonSet" {
+			continue
+		}
+		size := p.liveSize(m)
+		p.scale(s, *w, &size, "users are about to come")
+		waiting = &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf("%s/%s is being scaled to the live size of %d", m.Kind, m.Name, size)}
+	}
+	return waiting
+}
+
+// entriesFree is the first entry that cannot be written, or that someone else changed.
+func (p *planner) entriesFree(*v1alpha1.Release) *Problem {
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		if e.Problem != nil {
+			p.wakeIn(retryAfter)
+			return e.Problem
+		}
+		if p.edited(e) {
+			return p.editedProblem(e)
+		}
+	}
+	return nil
+}
+
+// verifiedFor is how old a comparison with the frozen content may be when users are moved.
+const verifiedFor = retryAfter
+
+// unchanged compares what runs with the frozen content once more.
+func (p *planner) unchanged(r *v1alpha1.Release) *Problem {
+	o := p.result("verify")
+	if o != nil && (!o.OK || p.now.Sub(o.At.Time) <= verifiedFor) {
+		if o.OK {
+			return nil
+		}
+		if o.Reason == v1alpha1.ReasonContentDrifted || !p.due(o) {
+			return problemOf(o)
+		}
+	}
+	p.do(VerifyContent{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: "users are about to come"})
+	return &Problem{Reason: v1alpha1.ReasonCheckingContent, Message: "what runs is being compared with the frozen content"}
+}
+
+// redo deploys the frozen content again and holds again, so that what is promoted is what was looked at.
+func (p *planner) redo(problem *Problem) bool {
+	p.event(true, problem.Reason, problem.Message+"; the frozen content is deployed again, and has to be promoted again")
+	p.u.Step.Attempt++
+	p.slot(p.u.ActiveSlot).Epoch = p.bump()
+	return p.goTo(v1alpha1.StepDeploy)
+}
+
+// leave records when new traffic stopped reaching a slot.
+func (p *planner) leave(slot string) {
+	if s := p.slot(slot); s != nil && s.LeftAt == nil {
+		at := p.stampAfter()
+		s.LeftAt = &at
+	}
+}
+
+// goLive ends the active release as the live one; what was live is kept warm.
+func (p *planner) goLive(r *v1alpha1.Release) bool {
+	outcome, reason := v1alpha1.OutcomeReplaced, v1alpha1.ReasonReplaced
+	if r.Spec.RollbackOf != "" {
+		outcome, reason = v1alpha1.OutcomeRolledBack, v1alpha1.ReasonRolledBack
+	}
+	old := p.release(p.u.LiveRelease)
+	done := p.ended(old, outcome, reason, "release "+r.Name+" is live")
+	if !p.ended(r, v1alpha1.OutcomeLive, v1alpha1.ReasonSucceeded, "users are on it") || !done {
+		p.waitFor(v1alpha1.ReasonProgressing, "the Release's status to be written")
+		return false
+	}
+	if r.Spec.RollbackOf != "" {
+		p.giveUp(p.u.LiveSlot)
+	} else {
+		p.keep(p.u.LiveSlot)
+	}
+	p.settleOn(p.u.ActiveSlot, r.Name)
+	p.idle()
+	p.event(false, v1alpha1.ReasonLive, "release "+r.Name+" is live in slot "+p.u.LiveSlot)
+	return true
+}
+
+// keep leaves a slot warm; of several, only the one that was left last is kept.
+func (p *planner) keep(slot string) {
+	for i := range p.st.Slots {
+		if s := &p.st.Slots[i]; s.State == v1alpha1.SlotWarm {
+			setState(s, v1alpha1.SlotDraining, p.stamp())
+		}
+	}
+	if s := p.slot(slot); s != nil {
+		p.leave(slot)
+		setState(s, v1alpha1.SlotWarm, p.stamp())
+	}
+}
+
+// idle has no release active.
+func (p *planner) idle() {
+	p.u.ActiveRelease, p.u.ActiveSlot, p.u.Step, p.u.Observations = "", "", nil, nil
+}

@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// handOver has workers run in slot goal only: those of every other slot are stopped, and gone, before those of goal are
+// started. It goes both ways: a switch hands over to the new slot, an abort and a rollback to the old one.
+func (p *planner) handOver(goal string, r *v1alpha1.Release) *Problem {
+	workers := p.workers()
+	if len(workers) == 0 {
+		return nil
+	}
+	for i := range p.st.Slots {
+		if s := &p.st.Slots[i]; s.Name != goal {
+			if problem := p.stopWorkers(s, workers); problem != nil {
+				return problem
+			}
+		}
+	}
+	return p.startWorkers(p.slot(goal), r)
+}
+
+// workers are the members, of any release that a slot may hold, that run in the live slot only.
+func (p *planner) workers() map[string]bool {
+	workers := map[string]bool{}
+	for i := range p.s.Releases {
+		r := &p.s.Releases[i]
+		if r.Status.Started == nil {
+			continue
+		}
+		for _, m := range r.Status.Started.Members {
+			if m.Role == v1alpha1.RoleWorker && p.holds(r.Name) {
+				workers[m.Kind+"/"+m.Name] = true
+			}
+		}
+	}
+	return workers
+}
+
+// holds is whether some slot holds the release.
+func (p *planner) holds(release string) bool {
+	for _, s := range p.st.Slots {
+		if s.Release == release {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) stopWorkers(s *v1alpha1.SlotStatus, workers map[string]bool) *Problem {
+	var waiting *Problem
+	f := p.facts(s.Name)
+	for _, w := range f.Workloads {
+		if !workers[w.Kind+"/"+w.Name] || (w.Replicas == 0 && w.Epoch >= s.Epoch) {
+			continue
+		}
+		p.scale(s, w, new(int32), "workers run in the live slot only")
+		waiting = &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s in slot %s is being stopped", w.Name, s.Name)}
+	}
+	if waiting != nil {
+		return waiting
+	}
+	return p.workerPods(f, workers)
+}
+
+func (p *planner) workerPods(f *Slot, workers map[string]bool) *Problem {
+	for _, pod := range f.Pods {
+		for _, w := range f.Workloads {
+			if pod.Member == w.Name && workers[w.Kind+"/"+w.Name] {
+				p.wakeIn(lookAgain)
+				return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("Pod %s of worker %s in slot %s is still there", pod.Name, pod.Member, f.Name)}
+			}
+		}
+	}
+	return nil
+}
+
+// startWorkers starts the workers of the release that slot s holds.
+func (p *planner) startWorkers(s *v1alpha1.SlotStatus, r *v1alpha1.Release) *Problem {
+	if r == nil {
+		r = p.activeRelease() // the slot was found, not released: its workers bear the same names
+	}
+	if s == nil || r == nil || r.Status.Started == nil {
+		return nil
+	}
+	var waiting *Problem
+	for _, m := range r.Status.Started.Members {
+		if m.Role != v1alpha1.RoleWorker {
+			continue
+		}
+		if problem := p.startWorker(s, m); problem != nil && waiting == nil {
+			waiting = problem
+		}
+	}
+	return waiting
+}
+
+func (p *planner) startWorker(s *v1alpha1.SlotStatus, m v1alpha1.ReleaseMember) *Problem {
+	w := p.facts(s.Name).workload(m.Kind, m.Name)
+	switch {
+	case w == nil:
+		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s is not there in slot %s; abort or roll back", m.Kind, m.Name, s.Name)}
+	case w.Replicas == 0 || w.Epoch < s.Epoch:
+		size := max(m.Replicas, 1)
+		p.scale(s, *w, &size, "workers run in the live slot")
+		return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s in slot %s is being started", m.Name, s.Name)}
+	case w.Kind == "Job" || w.Kind == "CronJob" || w.Ready:
+		return nil
+	}
+	p.wakeIn(lookAgainLater)
+	return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: workerText(w)}
+}
+
+func workerText(w *Workload) string {
+	text := fmt.Sprintf("worker %s/%s does not get ready", w.Kind, w.Name)
+	if w.Problem != nil {
+		text += ": " + w.Problem.Message
+	}
+	return text + "; users are on the new slot already: repair it, abort or roll back"
+}
