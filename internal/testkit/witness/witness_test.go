@@ -292,3 +292,18 @@ func TestRateIsThatOfTheLastSeconds(t *testing.T) {
 		t.Errorf("%g per second after it ended", got)
 	}
 }
+
+func TestARequestInFlightDoesNotSatisfyWaitFor(t *testing.T) {
+	r := newRecorder(func(string) string { return "" })
+	called := time.Now()
+	served := r.served("r1", called)
+	by := answer{Served: []Hop{{Member: "frontend", Release: "r1"}}}
+	r.request(outcome{start: called.Add(-time.Millisecond), answer: by})
+	select {
+	case <-served:
+		t.Fatal("that request began before the call")
+	default:
+	}
+	r.request(outcome{start: called.Add(time.Millisecond), answer: by})
+	<-served
+}
