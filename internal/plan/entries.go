@@ -79,11 +79,14 @@ func (p *planner) notInForce() *Problem {
 
 // wakeEntry looks soon while an intent is new, since no watch tells when a gateway has taken it.
 func (p *planner) wakeEntry() {
-	if p.u.Step != nil && p.now.Sub(p.u.Step.Since.Time) > 10*retryAfter {
+	switch {
+	case p.u.Step == nil:
+		p.wakeIn(retryAfter)
+	case p.now.Sub(p.u.Step.Since.Time) > 10*retryAfter:
 		p.wakeIn(lookAgainLater)
-		return
+	default:
+		p.wakeIn(lookAgain)
 	}
-	p.wakeIn(lookAgain)
 }
 
 // landed is whether the entry was seen to carry the current intent.
