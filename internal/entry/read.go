@@ -182,15 +182,18 @@ func previewTargets(s Spec, route *unstructured.Unstructured) []string {
 	return targets
 }
 
-// previewTarget of a copy of a rule that is not ours is nothing.
+// previewTarget is the slots that a rule sends anything to: none where all goes to destinations that are not ours.
 func previewTarget(r rule) []string {
-	switch {
-	case len(r.ours) > 0:
-		return []string{heaviest(r.ours)}
-	case len(r.others) == 0:
+	if len(r.ours)+len(r.others) == 0 {
 		return []string{"error"}
 	}
-	return nil
+	var all []string
+	for _, b := range r.ours {
+		if b.weight > 0 {
+			all = append(all, b.slot)
+		}
+	}
+	return sorted(all)
 }
 
 func previewSlot(targets []string) string {

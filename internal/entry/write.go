@@ -204,6 +204,9 @@ func Release(s Spec, route *unstructured.Unstructured) *unstructured.Unstructure
 	for _, key := range []string{v1alpha1.AnnotationEpoch, v1alpha1.AnnotationOwner, v1alpha1.AnnotationOrigin} {
 		delete(all, key)
 	}
+	if len(all) == 0 {
+		all = nil
+	}
 	out.SetAnnotations(all)
 	return out
 }
