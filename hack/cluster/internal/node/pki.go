@@ -72,9 +72,9 @@ func sign(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (pa
 	if err != nil {
 		return pair{}, err
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	secret, err := x509.MarshalECPrivateKey(key)
 	return pair{
 		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		key:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+		key:  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret}),
 	}, err
 }

@@ -33,7 +33,9 @@ func eventually(ctx context.Context, what string, check func(context.Context) er
 func (a *api) apiReady(ctx context.Context) error { return a.get(ctx, "/readyz", nil) }
 
 func (a *api) nodeReady(ctx context.Context) error {
-	var node struct{ Status struct{ Conditions []condition } }
+	var node struct {
+		Status struct{ Conditions []condition }
+	}
 	if err := a.get(ctx, "/api/v1/nodes/"+nodeName, &node); err != nil {
 		return err
 	}
@@ -76,7 +78,9 @@ func served(ctx context.Context, address string) error {
 }
 
 func (a *api) gatewayProgrammed(ctx context.Context) error {
-	var gateway struct{ Status struct{ Conditions []condition } }
+	var gateway struct {
+		Status struct{ Conditions []condition }
+	}
 	path := "/apis/gateway.networking.k8s.io/v1/namespaces/istio-system/gateways/public"
 	if err := a.get(ctx, path, &gateway); err != nil {
 		return err

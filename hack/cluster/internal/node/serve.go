@@ -37,9 +37,10 @@ func Serve(dir rundir.Dir, open Inherited) error {
 	if err := rundir.ReadJSON(dir.Config(), &n.config); err != nil {
 		return err
 	}
-	n.supervisor = &supervisor{dir: dir, bin: n.config.Bin, programs: programs()}
-	ctx, stop := context.WithTimeoutCause(context.Background(), startPatience, errors.New("the start took too long"))
+	patience, stop := context.WithTimeoutCause(context.Background(), startPatience, errors.New("the start took too long"))
 	defer stop()
+	ctx, giveUp := context.WithCancelCause(patience)
+	n.supervisor = &supervisor{dir: dir, bin: n.config.Bin, programs: programs(), broken: giveUp}
 	if err := n.start(ctx); err != nil {
 		fmt.Fprintf(n.open.Progress, "%s%q\n", SaidFailed, err)
 		return err
@@ -146,7 +147,7 @@ func (n *node) startContainerd(ctx context.Context) error {
 		_, err := os.Stat(containerdSocket)
 		return err
 	}); err != nil {
-		return fmt.Errorf("%w\n%s", err, logTail(n.dir.Log("containerd")))
+		return err
 	}
 	return n.importImages(ctx, n.config.Images)
 }
@@ -154,11 +155,11 @@ func (n *node) startContainerd(ctx context.Context) error {
 func (n *node) startAPI(ctx context.Context) error {
 	n.keep("etcd")
 	if err := eventually(ctx, "etcd", listens("127.0.0.1:2379")); err != nil {
-		return fmt.Errorf("%w\n%s", err, logTail(n.dir.Log("etcd")))
+		return err
 	}
 	n.keep("kube-apiserver")
 	if err := eventually(ctx, "kube-apiserver", n.api.apiReady); err != nil {
-		return fmt.Errorf("%w\n%s", err, logTail(n.dir.Log("kube-apiserver")))
+		return err
 	}
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns"} {
 		n.keep(name)
@@ -183,7 +184,7 @@ func (n *node) startIstiod(ctx context.Context) error {
 		return err
 	}
 	if err := eventually(ctx, "istiod", istiodReady); err != nil {
-		return fmt.Errorf("%w\n%s", err, logTail(n.dir.Log("istiod")))
+		return err
 	}
 	return eventually(ctx, "DNS", dnsReady)
 }

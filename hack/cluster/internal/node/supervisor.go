@@ -14,17 +14,24 @@ type supervisor struct {
 	dir      rundir.Dir
 	bin      map[string]string
 	programs map[string]program
+	broken   func(error) // is told of a component that does not stay up
 }
 
-const restartAfter = time.Second
+const (
+	restartAfter = time.Second
+	enoughEnds   = 5
+)
 
 // keep runs a component for as long as the cluster lives.
 func (s *supervisor) keep(name string) {
 	p := s.programs[name]
 	go func() {
-		for {
+		for ends := 1; ; ends++ {
 			err := s.runOnce(p)
 			fmt.Fprintf(os.Stderr, "%s %s ended: %v\n", time.Now().Format(time.TimeOnly), name, err)
+			if ends == enoughEnds {
+				s.broken(fmt.Errorf("%s does not stay up: %w\n%s", name, err, logTail(s.dir.Log(name))))
+			}
 			time.Sleep(restartAfter)
 		}
 	}()
