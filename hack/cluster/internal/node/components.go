@@ -3,6 +3,8 @@ package node
 import (
 	"os"
 	"strings"
+
+	"github.com/lockstep-dev/lockstep/hack/cluster/internal/rundir"
 )
 
 // program is a component as it is started.
@@ -109,10 +111,10 @@ func istiod() program {
 	}
 }
 
-func writeComponentConfigs(c Config, binDir string) error {
+func writeComponentConfigs(c Config, dir rundir.Dir) error {
 	return writeFiles(map[string]string{
-		state("containerd.toml"): containerdConfig(c.Pause, binDir),
-		state("kubelet.yaml"):    kubeletConfig(c.Name),
+		state("containerd.toml"): containerdConfig(c.Pause, dir.Bin()),
+		state("kubelet.yaml"):    kubeletConfig(dir.Cgroup()),
 		state("kube-proxy.yaml"): kubeProxyConfig,
 		state("Corefile"):        corefile,
 	})

@@ -30,7 +30,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
 
 // Images cannot be pulled again, so that none is ever collected; and nothing is
 // evicted because the machine, which others use too, is nearly full.
-func kubeletConfig(cluster string) string {
+func kubeletConfig(cgroup string) string {
 	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication:
@@ -42,8 +42,8 @@ tlsCertFile: %s
 tlsPrivateKeyFile: %s
 containerRuntimeEndpoint: unix://%s
 cgroupDriver: cgroupfs
-cgroupRoot: /lockstep-%s
-cgroupsPerQOS: false
+cgroupRoot: /%s
+cgroupsPerQOS: true
 enforceNodeAllocatable: []
 failCgroupV1: false
 failSwapOn: false
@@ -58,7 +58,7 @@ eventRecordQPS: 0
 maxPods: 200
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 0%%, nodefs.available: 0%%, nodefs.inodesFree: 0%%, imagefs.available: 0%%, imagefs.inodesFree: 0%%}
-`, pki("ca.crt"), pki("admin.crt"), pki("admin.key"), containerdSocket, cluster, dnsIP)
+`, pki("ca.crt"), pki("admin.crt"), pki("admin.key"), containerdSocket, cgroup, dnsIP)
 }
 
 const kubeProxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1

@@ -98,7 +98,10 @@ func (n *node) prepare() error {
 	if err := writeCredentials(n.dir.Kubeconfig(), n.config.Ports.API); err != nil {
 		return err
 	}
-	if err := writeComponentConfigs(n.config, n.dir.Bin()); err != nil {
+	if err := writeComponentConfigs(n.config, n.dir); err != nil {
+		return err
+	}
+	if err := n.dir.CreateCgroups(); err != nil {
 		return err
 	}
 	var err error

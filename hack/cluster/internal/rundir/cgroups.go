@@ -15,6 +15,36 @@ const cgroupMount = "/sys/fs/cgroup"
 // two layouts the machine has.
 func (d Dir) Cgroups() []string { return findCgroups(cgroupMount, d.Cgroup()) }
 
+// CreateCgroups makes the topmost cgroups, which kubelet wants to find.
+func (d Dir) CreateCgroups() error {
+	parents := []string{cgroupMount}
+	if isCgroupV2(cgroupMount) {
+		enableControllers(cgroupMount)
+	} else {
+		parents, _ = filepath.Glob(filepath.Join(cgroupMount, "*"))
+	}
+	var failed error
+	for _, parent := range parents {
+		if _, err := os.Stat(filepath.Join(parent, "cgroup.procs")); err == nil {
+			failed = errors.Join(failed, os.MkdirAll(filepath.Join(parent, d.Cgroup()), 0o755))
+		}
+	}
+	return failed
+}
+
+// enableControllers passes on to children what they need. One that is missing
+// is for kubelet to complain about.
+func enableControllers(dir string) {
+	for _, controller := range []string{"+cpu", "+cpuset", "+memory", "+pids"} {
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(controller), 0o644)
+	}
+}
+
+func isCgroupV2(mount string) bool {
+	_, err := os.Stat(filepath.Join(mount, "cgroup.controllers"))
+	return err == nil
+}
+
 func findCgroups(mount, name string) []string {
 	roots, _ := filepath.Glob(filepath.Join(mount, "*", name)) // v1: one per controller
 	roots = append(roots, filepath.Join(mount, name))          // v2
