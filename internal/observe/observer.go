@@ -1,0 +1,121 @@
+package observe
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// Source tells the newest commit of a Stack's watched source, without waiting for it.
+type Source interface {
+	Facts(stack *v1alpha1.Stack) *plan.SourceFacts
+}
+
+// Drifter compares what runs in a slot with the frozen content of the release, in a sentence; empty where they agree.
+type Drifter interface {
+	Drift(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slot string) (string, error)
+}
+
+// Options are what an Observer needs.
+type Options struct {
+	// Live reads from the API server, and never from a cache.
+	Live client.Reader
+	// ControllerNamespace holds the frozen content.
+	ControllerNamespace string
+	// Policy is the admission policy for Decisions as it ships. Without it no policy counts as in force.
+	Policy *admissionv1.ValidatingAdmissionPolicy
+	// Prober asks gateways. Default: over HTTP.
+	Prober Prober
+	// Source watches sources. Default: none is watched.
+	Source Source
+	// Drift looks for changes of the live slot. Default: nobody looks.
+	Drift Drifter
+}
+
+// Observer reads Snapshots.
+type Observer struct {
+	Options
+	drifts driftCache
+}
+
+// New returns an Observer.
+func New(o Options) *Observer {
+	if o.Prober == nil {
+		o.Prober = NewProber()
+	}
+	return &Observer{Options: o}
+}
+
+// Observe reads everything that the next plan for a Stack depends on: the Stack first, then all the rest. A Stack that
+// does not exist is a NotFound error.
+func (o *Observer) Observe(ctx context.Context, key types.NamespacedName) (*plan.Snapshot, error) {
+	stack := &v1alpha1.Stack{}
+	if err := o.Live.Get(ctx, key, stack); err != nil {
+		return nil, err
+	}
+	p := newPass(o, WithDefaults(stack))
+	if err := p.read(ctx); err != nil {
+		return nil, err
+	}
+	p.conclude()
+	p.compareLive(ctx)
+	return &p.snapshot, nil
+}
+
+// pass is one reading of one Stack.
+type pass struct {
+	*Observer
+	stack    *v1alpha1.Stack
+	snapshot plan.Snapshot
+	// others are all other Stacks of the cluster.
+	others   []v1alpha1.Stack
+	contents []*contents
+}
+
+func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
+	return &pass{
+		Observer: o,
+		stack:    stack,
+		snapshot: plan.Snapshot{
+			Stack:   *stack,
+			Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
+			Entries: make([]plan.Entry, len(stack.Spec.Entries)),
+		},
+		contents: make([]*contents, len(stack.Spec.Slots)),
+	}
+}
+
+// read does all that asks the cluster, at once: how long a switch takes depends on it.
+func (p *pass) read(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.readReleases(ctx) })
+	g.Go(func() error { return p.readPolicy(ctx) })
+	g.Go(func() error { return p.readOthers(ctx) })
+	for i := range p.stack.Spec.Slots {
+		g.Go(func() error { return p.readSlot(ctx, i) })
+	}
+	for i := range p.stack.Spec.Entries {
+		g.Go(func() error { return p.readEntry(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// conclude works out what follows from several readings together.
+func (p *pass) conclude() {
+	seen := viewOf(p.stack, p.snapshot.Releases)
+	for i := range p.snapshot.Slots {
+		if p.contents[i] != nil {
+			seen.fill(&p.snapshot.Slots[i], p.contents[i])
+		}
+	}
+	p.refuseClaimed()
+	if p.Source != nil {
+		p.snapshot.Source = p.Source.Facts(p.stack)
+	}
+}

@@ -1,0 +1,137 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// contentReaders bounds how many Secrets are looked for at once.
+const contentReaders = 16
+
+func (p *pass) readReleases(ctx context.Context) error {
+	var releases v1alpha1.ReleaseList
+	if err := p.Live.List(ctx, &releases, client.InNamespace(p.stack.Namespace)); err != nil {
+		return fmt.Errorf("listing releases: %w", err)
+	}
+	p.snapshot.Releases = releasesOf(p.stack.Name, releases.Items)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.readDecisions(ctx) })
+	g.Go(func() error { return p.readContent(ctx) })
+	return g.Wait()
+}
+
+func releasesOf(stack string, all []v1alpha1.Release) []v1alpha1.Release {
+	var own []v1alpha1.Release
+	for _, r := range all {
+		if r.Spec.Stack == stack {
+			own = append(own, r)
+		}
+	}
+	return own
+}
+
+func (p *pass) readDecisions(ctx context.Context) error {
+	var decisions v1alpha1.DecisionList
+	if err := p.Live.List(ctx, &decisions, client.InNamespace(p.stack.Namespace)); err != nil {
+		return fmt.Errorf("listing decisions: %w", err)
+	}
+	p.snapshot.Decisions = unanswered(decisions.Items, p.snapshot.Releases)
+	return nil
+}
+
+func unanswered(all []v1alpha1.Decision, releases []v1alpha1.Release) []v1alpha1.Decision {
+	known := map[string]bool{}
+	for _, r := range releases {
+		known[r.Name] = true
+	}
+	var open []v1alpha1.Decision
+	for _, d := range all {
+		if d.Status.Result == "" && known[d.Spec.Release] {
+			open = append(open, d)
+		}
+	}
+	return open
+}
+
+// readContent looks for every Secret of every started release once. Releases share Secrets: they are content-addressed.
+func (p *pass) readContent(ctx context.Context) error {
+	missing, err := p.missingSecrets(ctx, secretsOf(p.snapshot.Releases))
+	if err != nil {
+		return err
+	}
+	p.snapshot.Content = map[string]bool{}
+	for i := range p.snapshot.Releases {
+		r := &p.snapshot.Releases[i]
+		if r.Status.Started != nil {
+			p.snapshot.Content[r.Name] = complete(r.Status.Started, missing)
+		}
+	}
+	return nil
+}
+
+func secretsOf(releases []v1alpha1.Release) map[string]bool {
+	names := map[string]bool{}
+	for i := range releases {
+		if releases[i].Status.Started == nil {
+			continue
+		}
+		for _, content := range releases[i].Status.Started.Content {
+			for _, name := range content.Secrets {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
+
+func (p *pass) missingSecrets(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+	missing := map[string]bool{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(contentReaders)
+	for name := range names {
+		g.Go(func() error {
+			found, err := p.secretExists(ctx, name)
+			mu.Lock()
+			defer mu.Unlock()
+			missing[name] = !found
+			return err
+		})
+	}
+	return missing, g.Wait()
+}
+
+// secretExists asks for metadata alone: what is in the Secret is nobody's business here.
+func (p *pass) secretExists(ctx context.Context, name string) (bool, error) {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := p.Live.Get(ctx, types.NamespacedName{Namespace: p.ControllerNamespace, Name: name}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for frozen content: %w", err)
+	}
+	return secret.DeletionTimestamp == nil, nil
+}
+
+func complete(started *v1alpha1.ReleaseStarted, missing map[string]bool) bool {
+	for _, content := range started.Content {
+		for _, name := range content.Secrets {
+			if missing[name] {
+				return false
+			}
+		}
+	}
+	return len(started.Content) > 0
+}
