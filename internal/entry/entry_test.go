@@ -136,7 +136,7 @@ func TestHostsAndParents(t *testing.T) {
 		parents []string
 	}{
 		{
-			"VirtualService", vs, "{hosts: [b.example.com, '*.example.com', '*', web], gateways: [infra/public, near, ./same, old.infra.svc.cluster.local, mesh]}",
+			"VirtualService", vs, "{hosts: [web, b.example.com, '*.example.com', '*', b.example.com], gateways: [infra/public, near, ./same, old.infra.svc.cluster.local, mesh]}",
 			[]string{"b.example.com", "lockstep.example.com", "lockstep.invalid", "web.home.svc.cluster.local"},
 			[]string{"Gateway infra/public", "Gateway home/near", "Gateway home/same", "Gateway infra/old", "the mesh"},
 		},
@@ -315,6 +315,7 @@ func TestHeaderOfARule(t *testing.T) {
 		{"another prefix", "x-preview: {prefix: 'n'}", false, ""},
 		{"a pattern that takes it", "x-preview: {regex: 'y.*'}", true, ""},
 		{"a pattern that takes a part of it", "x-preview: {regex: 'y'}", false, ""},
+		{"a pattern that takes the end of it", "x-preview: {regex: 'es'}", false, ""},
 		{"any value", "x-preview: {}", true, ""},
 		{"a pattern that Go cannot read", "x-preview: {regex: '('}", false, "cannot be read"},
 	} {
@@ -336,5 +337,118 @@ func TestHeaderOfARule(t *testing.T) {
 		if copied := len(rules) == 3; copied != tc.copied {
 			t.Errorf("%s: copied %v, want %v", tc.name, copied, tc.copied)
 		}
+	}
+}
+
+// TestCookieOfARule joins the preview's pattern with what a rule wants of the same header.
+func TestCookieOfARule(t *testing.T) {
+	spec := gateway(v1alpha1.HTTPRouteEntry{Name: "x", Namespace: "home"})
+	spec.Entry.Preview = &v1alpha1.Preview{Cookie: &v1alpha1.NameValue{Name: "test", Value: "true"}}
+	for header, want := range map[string][]any{
+		`{name: Cookie, type: RegularExpression, value: '^(.*?;)?\s*(test=true)(;.*)?$'}`: {object{"name": "Cookie", "type": "RegularExpression", "value": `^(.*?;)?\s*(test=true)(;.*)?$`}},
+		"{name: Cookie, value: 'test=true'}":                                              {object{"name": "Cookie", "type": "Exact", "value": "test=true"}},
+		"{name: Cookie, value: 'test=false'}":                                             nil,
+	} {
+		route := parseRoute(t, []byte("{apiVersion: v1, kind: HTTPRoute, metadata: {name: x, namespace: home}, spec: {rules: [{matches: [{headers: ["+
+			header+"]}], backendRefs: [{name: web, namespace: shop-blue}]}]}}"))
+		out, err := entry.Write(spec, route, v1alpha1.RouteIntent{Epoch: 1, Live: "blue", Preview: "green"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, _, _ := unstructured.NestedSlice(out.Object, "spec", "rules")
+		var got []any
+		if len(rules) == 3 {
+			got = rules[1].(object)["matches"].([]any)[0].(object)["headers"].([]any)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", header, diff)
+		}
+	}
+}
+
+// TestSmallShares: a slot that gets one request in a thousand is not empty of users.
+func TestSmallShares(t *testing.T) {
+	spec := gateway(v1alpha1.HTTPRouteEntry{Name: "x"})
+	route := parseRoute(t, []byte(`{apiVersion: v1, kind: HTTPRoute, spec: {rules: [{backendRefs: [
+		{name: web, namespace: shop-blue, weight: 999}, {name: web, namespace: shop-green, weight: 1}]}]}}`))
+	want := []v1alpha1.SlotWeight{{Slot: "blue", Weight: 99}, {Slot: "green", Weight: 1}, {Slot: "red"}}
+	if diff := cmp.Diff(want, entry.Read(spec, route).Weights); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestOriginOfRemovedSlot: a rule whose slot the Stack has given up meanwhile goes where most of the route was.
+func TestOriginOfRemovedSlot(t *testing.T) {
+	spec := istio(v1alpha1.VirtualServiceEntry{Name: "x", Namespace: "home"})
+	route := parseRoute(t, []byte(`{apiVersion: v1, kind: VirtualService, metadata: {name: x, namespace: home}, spec: {http: [
+		{name: a, route: [{destination: {host: web.shop-blue.svc}}]}, {name: b, route: [{destination: {host: web.shop-red.svc}}]}]}}`))
+	written, err := entry.Write(spec, route, v1alpha1.RouteIntent{Epoch: 1, Live: "green"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Slots = spec.Slots[:2]
+	back, err := entry.Write(spec, written, v1alpha1.RouteIntent{Epoch: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live := entry.Read(spec, back).Live(); live != "blue" {
+		t.Errorf("it went back to %q", live)
+	}
+}
+
+// TestOriginTooLarge: what cannot be taken back is not taken.
+func TestOriginTooLarge(t *testing.T) {
+	spec := istio(v1alpha1.VirtualServiceEntry{Name: "x", Namespace: "home"})
+	rules := strings.Repeat("{route: [{destination: {host: web.shop-blue.svc}}]},", 1500)
+	route := parseRoute(t, []byte("{apiVersion: v1, kind: VirtualService, metadata: {name: x, namespace: home}, spec: {http: ["+rules+"]}}"))
+	_, err := entry.Write(spec, route, v1alpha1.RouteIntent{Epoch: 1, Live: "green"})
+	if entry.ReasonOf(err) != v1alpha1.ReasonEntryInvalid || !strings.Contains(err.Error(), "split the route") {
+		t.Errorf("1500 rules: %v", err)
+	}
+}
+
+// TestMadeAndStripped: a made route is known by its annotation or by its labels; it takes both to be taken for another's.
+func TestMadeAndStripped(t *testing.T) {
+	spec := istio(v1alpha1.VirtualServiceEntry{Hosts: []string{"a"}, Gateways: []string{"b"}})
+	intent := v1alpha1.RouteIntent{Epoch: 1, Live: "blue"}
+	made, err := entry.Write(spec, nil, intent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		annotations, labels map[string]string
+		reason              string
+	}{
+		{made.GetAnnotations(), nil, ""},
+		{nil, made.GetLabels(), ""},
+		{nil, nil, v1alpha1.ReasonEntryClaimed},
+		{nil, map[string]string{v1alpha1.LabelStack: "site", v1alpha1.LabelStackNamespace: "other"}, v1alpha1.ReasonEntryClaimed},
+	} {
+		route := made.DeepCopy()
+		route.SetAnnotations(tc.annotations)
+		route.SetLabels(tc.labels)
+		if _, err := entry.Write(spec, route, intent); entry.ReasonOf(err) != tc.reason {
+			t.Errorf("%v, %v: %v", tc.annotations, tc.labels, err)
+		}
+	}
+}
+
+// TestOriginWithRulesSwapped: two rules that are exchanged add up to the same, and are noticed.
+func TestOriginWithRulesSwapped(t *testing.T) {
+	spec := istio(v1alpha1.VirtualServiceEntry{Name: "x", Namespace: "home"})
+	route := parseRoute(t, []byte(`{apiVersion: v1, kind: VirtualService, metadata: {name: x, namespace: home}, spec: {http: [
+		{name: a, route: [{destination: {host: a.shop-blue.svc}}]}, {name: b, route: [{destination: {host: b.shop-green.svc}}]}]}}`))
+	back, err := entry.Write(spec, route, v1alpha1.RouteIntent{Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := back.DeepCopy()
+	rules, _, _ := unstructured.NestedSlice(swapped.Object, "spec", "http")
+	for i, host := range map[int]string{1: "a.shop-green.svc", 2: "b.shop-blue.svc"} {
+		rules[i].(object)["route"].([]any)[0].(object)["destination"].(object)["host"] = host
+	}
+	swapped.Object["spec"].(object)["http"] = rules
+	if ok, why := entry.AsIntended(spec, swapped, v1alpha1.RouteIntent{Epoch: 1}); ok || !strings.Contains(why, "one by one") {
+		t.Errorf("(%v, %q)", ok, why)
 	}
 }

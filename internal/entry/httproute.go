@@ -264,18 +264,22 @@ func (h httpRoute) fits(s Spec, rules []any) error {
 			"%s would have %d rules with those that Lockstep inserts (the epoch marker, and a preview for each rule of ours), and the Gateway API allows %d: split the route, or set insertRules: false on entry %s (no preview then, and evidence ends at Accepted)",
 			s.where(), len(rules), maxRules, s.Entry.Name)
 	}
-	total := 0
+	return matchesFit(s, rules)
+}
+
+func matchesFit(s Spec, rules []any) error {
+	most, total := 0, 0
 	for _, item := range rules {
 		rule, _ := item.(object)
 		n := max(1, len(items(rule, "matches")))
-		total += n
-		if n > maxMatches || total > maxMatchesOver {
-			return refuse(v1alpha1.ReasonEntryInvalid,
-				"%s would have more matches than the Gateway API allows (%d in rule %q, %d in all) with those of the preview: split the route, or give the preview in entry %s a header or a cookie instead of both",
-				s.where(), n, named(rule), total, s.Entry.Name)
-		}
+		most, total = max(most, n), total+n
 	}
-	return nil
+	if most <= maxMatches && total <= maxMatchesOver {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonEntryInvalid,
+		"%s would have %d matches with those of the preview, up to %d in a rule, and the Gateway API allows %d and %d: split the route, or give the preview in entry %s a header or a cookie instead of both",
+		s.where(), total, most, maxMatchesOver, maxMatches, s.Entry.Name)
 }
 
 func (httpRoute) hosts(route *unstructured.Unstructured) []string {

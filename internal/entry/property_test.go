@@ -1,11 +1,12 @@
 package entry_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -70,7 +71,7 @@ func drawVirtualService(t *rapid.T, home string) *unstructured.Unstructured {
 func drawIstioMatches(t *rapid.T) []any {
 	var all []any
 	for range rapid.IntRange(1, 2).Draw(t, "n") {
-		match := object{"uri": object{"prefix": drawPath(t)}}
+		match := object{"uri": object{"prefix": cmp.Or(drawPath(t), "/")}}
 		if rapid.Bool().Draw(t, "header") {
 			match["headers"] = object{"x-mobile": object{"exact": "1"}}
 		}
@@ -121,7 +122,7 @@ func drawGatewayMatches(t *rapid.T) []any {
 	var all []any
 	for range rapid.IntRange(1, 2).Draw(t, "n") {
 		how := rapid.SampledFrom([]string{"PathPrefix", "Exact"}).Draw(t, "how")
-		match := object{"path": object{"type": how, "value": drawPath(t)}}
+		match := object{"path": object{"type": how, "value": cmp.Or(drawPath(t)+slash(t, how), "/")}}
 		if rapid.Bool().Draw(t, "header") {
 			match["headers"] = []any{object{"name": "X-Mobile", "value": "1"}}
 		}
@@ -134,6 +135,14 @@ func drawGatewayMatches(t *rapid.T) []any {
 		all = append(all, match)
 	}
 	return all
+}
+
+// slash ends a prefix, where it means nothing.
+func slash(t *rapid.T, how string) string {
+	if how == "Exact" {
+		return ""
+	}
+	return rapid.SampledFrom([]string{"", "/"}).Draw(t, "slash")
 }
 
 func gatewayTo(t *rapid.T, first string) []any {
@@ -161,7 +170,7 @@ func drawService(t *rapid.T) string {
 }
 
 func drawPath(t *rapid.T) string {
-	return rapid.SampledFrom([]string{"/", "/api", "/api/v2", "/static"}).Draw(t, "path")
+	return rapid.SampledFrom([]string{"", "/api", "/api/v2", "/static"}).Draw(t, "path")
 }
 
 func drawIntent(t *rapid.T, epoch int64) v1alpha1.RouteIntent {
@@ -203,7 +212,7 @@ func mustWrite(t *rapid.T, spec entry.Spec, route *unstructured.Unstructured, in
 }
 
 func equal(t *rapid.T, what string, want, got any) {
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -320,7 +329,7 @@ func TestTestersMeetTheRuleTheyWouldHaveMet(t *testing.T) {
 		equal(t, "a user", body(pick(users, r)), body(pick(after, r)))
 		want := body(pick(testers, r))
 		got := body(pick(after, asTester(t, spec, r)))
-		if diff := cmp.Diff(reach(want), reach(got)); diff != "" {
+		if diff := gocmp.Diff(reach(want), reach(got)); diff != "" {
 			t.Fatalf("a tester reaches (-want +got):\n%s", diff)
 		}
 		marker := pick(after, asTester(t, spec, request{path: spec.MarkerPath(), method: "GET", headers: r.headers}))

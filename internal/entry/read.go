@@ -92,6 +92,9 @@ func AsIntended(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteI
 	}
 	is, shall := Read(s, route), Read(s, want)
 	differs := differences(is, shall)
+	if slices.Equal(is.Weights, shall.Weights) && !slices.EqualFunc(perRule(s, route), perRule(s, want), slices.Equal) {
+		differs = append(differs, "its rules have changed places: taken together they send users where they should, one by one they do not")
+	}
 	if !slices.Equal(previewTargets(s, route), previewTargets(s, want)) {
 		differs = append(differs, fmt.Sprintf("its preview rules point at %s instead of %s",
 			slots(previewTargets(s, route)), slots(previewTargets(s, want))))
@@ -112,8 +115,6 @@ func differences(is, shall Observed) []string {
 	}
 	if !slices.Equal(is.Weights, shall.Weights) {
 		all = append(all, fmt.Sprintf("users are sent to %s instead of %s", shares(is.Weights), shares(shall.Weights)))
-	} else if is.Consistent != shall.Consistent {
-		all = append(all, "its rules send users to different slots")
 	}
 	return all
 }

@@ -3,6 +3,8 @@ package entry
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
@@ -27,6 +29,17 @@ func weights(s Spec, all []rule) ([]v1alpha1.SlotWeight, bool) {
 		}
 	}
 	return percent(s, sum), consistent
+}
+
+// perRule is what each rule gives to each slot.
+func perRule(s Spec, route *unstructured.Unstructured) [][]v1alpha1.SlotWeight {
+	var all [][]v1alpha1.SlotWeight
+	for _, r := range rules(s, route) {
+		if share, ok := shareOf(s, r); ok {
+			all = append(all, percent(s, share))
+		}
+	}
+	return all
 }
 
 // shareOf is the part of the rule's traffic to slots that each slot gets.
