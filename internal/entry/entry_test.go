@@ -391,8 +391,12 @@ func TestOriginOfRemovedSlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if live := entry.Read(spec, back).Live(); live != "blue" {
-		t.Errorf("it went back to %q", live)
+	if o := entry.Read(spec, back); o.Live() != "blue" || len(o.ForeignHosts) > 0 {
+		t.Errorf("it went back to %q and to %v", o.Live(), o.ForeignHosts)
+	}
+	spec.Slots = threeSlots[1:]
+	if _, err := entry.Write(spec, written, v1alpha1.RouteIntent{Epoch: 2}); entry.ReasonOf(err) != v1alpha1.ReasonEntryInvalid {
+		t.Errorf("the slot that was live is no slot any more: %v", err)
 	}
 }
 
