@@ -168,6 +168,21 @@ func (c *Cluster) Apply(ctx context.Context, documents string) error {
 	return nil
 }
 
+// DeleteNamespace deletes a namespace, and waits until it is gone.
+func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := c.Delete(ctx, ns); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return Until(ctx, 2*time.Minute, func(ctx context.Context) error {
+		err := c.Get(ctx, client.ObjectKeyFromObject(ns), ns)
+		if err == nil {
+			return fmt.Errorf("namespace %s is still there", name)
+		}
+		return client.IgnoreNotFound(err)
+	})
+}
+
 // Until asks until check says that it is so, and fails with what it said last.
 func Until(ctx context.Context, timeout time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
