@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/utils/clock"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// Options is what the commands need of the world.
+type Options struct {
+	genericclioptions.IOStreams
+	Clock clock.Clock
+	// Connect makes the cluster of the flags.
+	Connect func(*genericclioptions.ConfigFlags) (*Cluster, error)
+	// Observe reads what the next plan depends on, with the user's own rights.
+	Observe func(context.Context, *Cluster, *v1alpha1.Stack) (snapshot *plan.Snapshot, assumed []string, err error)
+	// Render renders a checkout, for lint.
+	Render Renderer
+	// Screen tells the width of the terminal that Out is, if it is one.
+	Screen func() (width int, is bool)
+	// Getenv reads the environment.
+	Getenv func(string) string
+	// Random makes the end of a Decision's name.
+	Random func(n int) string
+	// Version of this build.
+	Version string
+}
+
+// app is what every command shares.
+type app struct {
+	Options
+	flags *genericclioptions.ConfigFlags
+}
+
+func (a *app) cluster() (*Cluster, error) { return a.Connect(a.flags) }
+
+// New makes the command.
+func New(o Options) *cobra.Command {
+	a := &app{Options: o, flags: genericclioptions.NewConfigFlags(true)}
+	root := &cobra.Command{
+		Use:   "kubectl-lockstep",
+		Short: "Release a whole stack of services as one thing",
+		Long: `Lockstep releases a whole stack of services as one thing: every service's new version beside the old ones, proven,
+users moved over in one step, and back just as fast.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed.
+kubectl's other connection flags (--as, --server, --token, …) work too.`,
+		Example: `  kubectl lockstep release shop --wait=Hold     # deploy the head of the branch beside what is live
+  kubectl lockstep status shop --watch          # see how it goes
+  kubectl lockstep promote shop --wait          # move users
+  kubectl lockstep rollback shop                # and back`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl lockstep"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          rootArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(o.In)
+	root.SetOut(o.Out)
+	root.SetErr(o.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, cmd.CommandPath())
+	})
+	a.connectionFlags(root)
+	root.AddGroup(&cobra.Group{ID: groupRelease, Title: "Release:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupSetUp, Title: "Set up:"})
+	root.AddCommand(a.commands()...)
+	root.SetHelpCommandGroupID(groupSetUp)
+	root.SetCompletionCommandGroupID(groupSetUp)
+	return root
+}
+
+const (
+	groupRelease = "release"
+	groupLook    = "look"
+	groupSetUp   = "setup"
+)
+
+func (a *app) commands() []*cobra.Command {
+	groups := []struct {
+		id   string
+		cmds []*cobra.Command
+	}{
+		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retireCommand()}},
+		{groupLook, []*cobra.Command{a.statusCommand(), a.planCommand(), a.historyCommand()}},
+		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
+	}
+	var all []*cobra.Command
+	for _, g := range groups {
+		for _, c := range g.cmds {
+			c.GroupID = g.id
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// shownFlags are the connection flags that help lists; the rest work without being listed.
+var shownFlags = map[string]bool{"namespace": true, "context": true, "kubeconfig": true}
+
+func (a *app) connectionFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	a.flags.AddFlags(flags)
+	for _, name := range []string{
+		"as", "as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key", "cluster",
+		"disable-compression", "insecure-skip-tls-verify", "request-timeout", "server", "tls-server-name", "token", "user",
+	} {
+		if f := flags.Lookup(name); f != nil && !shownFlags[name] {
+			f.Hidden = true
+		}
+	}
+}
+
+func rootArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("there is no command %q%s See kubectl lockstep --help", args[0], hint)
+}
+
+// atMostOne is for commands whose one argument may be left out.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("one %s at most, and these are %d: %s; see %s --help", argument(cmd), len(args), strings.Join(args, " "), cmd.CommandPath())
+	}
+	return nil
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, and %q is one; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+func argument(cmd *cobra.Command) string {
+	_, arg, _ := strings.Cut(cmd.Use, " ")
+	return strings.Trim(arg, "[]")
+}
+
+// Run runs the command, says what went wrong, and returns the exit code.
+func Run(ctx context.Context, root *cobra.Command) int {
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitDone
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; what was begun goes on in the cluster")
+	}
+	if message := err.Error(); message != "" {
+		fmt.Fprintln(root.ErrOrStderr(), "error: "+message)
+	}
+	return ExitCode(err)
+}

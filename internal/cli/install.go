@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/config"
+)
+
+// fieldOwner is the field manager of what install applies.
+const fieldOwner = client.FieldOwner("kubectl-lockstep")
+
+type installFlags struct {
+	place
+	print   bool
+	wait    bool
+	timeout time.Duration
+}
+
+func (a *app) installCommand() *cobra.Command {
+	f := &installFlags{}
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Install Lockstep, or bring it up to the version of this command",
+		Long: `Apply the kinds, the rights, the admission policy and the controller that this command carries, in that order. It can be
+repeated, and is how Lockstep is upgraded. Needs the rights of a cluster administrator.`,
+		Example: `  kubectl lockstep install
+  kubectl lockstep install --print > lockstep.yaml               # for Git
+  kubectl lockstep install --registry registry.example.com/ops   # with images from a registry of your own`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runInstall(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVar(&f.Registry, "registry", "", "take the images from this registry and path")
+	cmd.Flags().StringVar(&f.Registry, "image-prefix", "", "the same as --registry")
+	cmd.Flags().StringVar(&f.Tag, "tag", "", "take the images of this tag")
+	cmd.Flags().BoolVar(&f.print, "print", false, "print the manifests, and apply nothing")
+	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait until the controller runs")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 3*time.Minute, "how long to wait")
+	return cmd
+}
+
+// system is the namespace of the controller: -n where it is given.
+func (a *app) system() string {
+	if a.flags.Namespace != nil && *a.flags.Namespace != "" {
+		return *a.flags.Namespace
+	}
+	return config.Namespace
+}
+
+func (a *app) runInstall(ctx context.Context, f *installFlags) error {
+	f.namespace = a.system()
+	objects, err := f.manifests()
+	if err != nil {
+		return err
+	}
+	if f.print {
+		return a.printManifests(objects)
+	}
+	c, err := a.cluster()
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), fieldOwner, client.ForceOwnership); err != nil {
+			return fmt.Errorf("apply %s %s: %w", o.GetKind(), o.GetName(), explain(err))
+		}
+		fmt.Fprintf(a.Out, "%s %s applied\n", o.GetKind(), o.GetName())
+	}
+	if !f.wait {
+		return nil
+	}
+	return a.waitForController(ctx, c, f)
+}
+
+func (a *app) printManifests(objects []*unstructured.Unstructured) error {
+	raw, err := printObjects(objects)
+	if err != nil {
+		return err
+	}
+	_, err = a.Out.Write(raw)
+	return err
+}
+
+func (a *app) waitForController(ctx context.Context, c *Cluster, f *installFlags) error {
+	say := &progress{out: a.ErrOut, now: a.Clock.Now, began: a.Clock.Now()}
+	err := a.until(ctx, c, f.timeout, func(ctx context.Context) (bool, error) {
+		d, err := c.controller(ctx)
+		if err != nil || d == nil {
+			return false, err
+		}
+		ready, why := rolledOut(d)
+		say.line(why)
+		return ready, nil
+	}, target{&appsv1.DeploymentList{}, f.namespace})
+	if errors.Is(err, errTimeUp) {
+		return timedOutf("the controller does not run after %s: %s. See kubectl -n %s get pods, and kubectl lockstep doctor", duration.HumanDuration(f.timeout), say.last, f.namespace)
+	}
+	return explain(err)
+}
+
+// rolledOut reports whether every replica of a Deployment is the present one, and ready.
+func rolledOut(d *appsv1.Deployment) (bool, string) {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	s := d.Status
+	ready := s.ObservedGeneration >= d.Generation && s.UpdatedReplicas >= want && s.AvailableReplicas >= want && s.Replicas == s.UpdatedReplicas
+	if ready {
+		return true, "the controller runs"
+	}
+	why := fmt.Sprintf("%d of %d replicas of the controller are ready", min(s.AvailableReplicas, s.UpdatedReplicas), want)
+	for _, c := range s.Conditions {
+		if c.Status == corev1.ConditionFalse && c.Type == appsv1.DeploymentProgressing {
+			why += ": " + c.Message
+		}
+	}
+	return false, why
+}

@@ -1,0 +1,74 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// commandsOf says what the reader may want to do next. Nothing is offered that would be refused.
+func commandsOf(m *Model, unit v1alpha1.UnitStatus, here string) []Command {
+	line := func(verb, flags string) string {
+		out := "kubectl lockstep " + verb + " " + m.Name
+		if m.Namespace != here {
+			out += " -n " + m.Namespace
+		}
+		return out + flags
+	}
+	switch {
+	case unit.Step != nil && wayBack(unit.Step.Kind):
+		return nil
+	case unit.ActiveRelease != "":
+		return activeCommands(m, unit, line)
+	case m.Last != nil:
+		return append([]Command{{line("release", retryFlags(m.Last)), "try " + m.Last.Name + " again, once its cause is gone"}}, warmCommands(m, line)...)
+	case m.LiveSlot == "" && len(m.Queued) == 0 && unit.LiveRelease == "":
+		return []Command{{line("release", ""), "make the first release"}}
+	}
+	return warmCommands(m, line)
+}
+
+func wayBack(kind v1alpha1.StepKind) bool {
+	return kind == v1alpha1.StepAbort || kind == v1alpha1.StepRollback
+}
+
+func activeCommands(m *Model, unit v1alpha1.UnitStatus, line func(verb, flags string) string) []Command {
+	abort := Command{line("abort", ""), "give " + unit.ActiveRelease + " up; " + stay(m)}
+	if unit.Step == nil || unit.Step.Kind != v1alpha1.StepHold {
+		return []Command{abort}
+	}
+	return []Command{{line("promote", ""), "move users to " + unit.ActiveRelease}, abort}
+}
+
+func stay(m *Model) string {
+	if m.LiveSlot == "" {
+		return "no users are on it yet"
+	}
+	return "users stay on " + m.LiveSlot
+}
+
+func retryFlags(r *Release) string {
+	flags := ""
+	if r.Revision != "" {
+		flags += " --revision " + r.Revision
+	}
+	for _, i := range r.Images {
+		flags += " --image " + i
+	}
+	return flags + " --retry"
+}
+
+func warmCommands(m *Model, line func(verb, flags string) string) []Command {
+	i := slices.IndexFunc(m.Slots, func(s Slot) bool { return s.State == v1alpha1.SlotWarm })
+	if i < 0 {
+		return nil
+	}
+	to := m.Slots[i].Release
+	if to == "" {
+		to = "what ran before"
+	}
+	return []Command{
+		{line("rollback", ""), "take users back to " + to + " in " + m.Slots[i].Name + ", which is kept warm"},
+		{line("retire", ""), "give " + m.Slots[i].Name + " up now"},
+	}
+}

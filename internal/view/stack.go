@@ -1,0 +1,143 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// Stack makes the Model of a Stack.
+func Stack(in Input) *Model {
+	unit := unitOf(&in.Stack)
+	m := &Model{
+		Name: in.Stack.Name, Namespace: in.Stack.Namespace, Now: metav1.NewTime(in.Now),
+		Ready:    stateOf(in.Stack.Status.Conditions, v1alpha1.ConditionReady),
+		LiveSlot: unit.LiveSlot, LiveRelease: unit.LiveRelease,
+		Waiting: waitingOf(&in.Stack, unit),
+		Active:  activeOf(in.Releases, unit),
+	}
+	m.Problems = problemsOf(in.Stack.Status.Conditions, m.Waiting)
+	m.Slots = slotsOf(in)
+	m.Entries = entriesOf(&in.Stack, unit)
+	m.Last = lastOf(in.Releases, unit)
+	m.Queued = queuedOf(in.Releases, unit)
+	m.Undecided = undecidedOf(in.Decisions)
+	m.Commands = commandsOf(m, unit, in.Namespace)
+	return m
+}
+
+// unitOf is the first unit: there is one, until a dependency may cut it.
+func unitOf(s *v1alpha1.Stack) v1alpha1.UnitStatus {
+	if len(s.Status.Units) == 0 {
+		return v1alpha1.UnitStatus{}
+	}
+	return s.Status.Units[0]
+}
+
+func stateOf(conditions []metav1.Condition, kind string) State {
+	c := meta.FindStatusCondition(conditions, kind)
+	if c == nil {
+		return State{Status: string(metav1.ConditionUnknown), Message: "the controller has not looked at this Stack yet"}
+	}
+	return State{Status: string(c.Status), Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime}
+}
+
+func waitingOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) *Waiting {
+	if step := unit.Step; step != nil && step.WaitingFor != "" {
+		since := step.Since
+		if step.WaitingSince != nil {
+			since = *step.WaitingSince
+		}
+		return &Waiting{Reason: step.Reason, Message: step.WaitingFor, Since: since}
+	}
+	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
+		return &Waiting{Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime}
+	}
+	return nil
+}
+
+// wrongWhen lists the conditions that are a problem, with the status in which they are one.
+var wrongWhen = []struct {
+	kind   string
+	status metav1.ConditionStatus
+}{
+	{v1alpha1.ConditionStalled, metav1.ConditionTrue},
+	{v1alpha1.ConditionEntriesInForce, metav1.ConditionFalse},
+	{v1alpha1.ConditionLiveAsReleased, metav1.ConditionFalse},
+	{v1alpha1.ConditionReady, metav1.ConditionFalse},
+}
+
+func problemsOf(conditions []metav1.Condition, waiting *Waiting) []Problem {
+	said := map[string]bool{}
+	if waiting != nil {
+		said[waiting.Message] = true
+	}
+	var out []Problem
+	for _, w := range wrongWhen {
+		c := meta.FindStatusCondition(conditions, w.kind)
+		if c == nil || c.Status != w.status || said[c.Message] {
+			continue
+		}
+		said[c.Message] = true
+		out = append(out, Problem{About: c.Type, Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime})
+	}
+	return out
+}
+
+func entriesOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) []Entry {
+	out := make([]Entry, 0, len(s.Spec.Entries))
+	for _, spec := range s.Spec.Entries {
+		e := Entry{Name: spec.Name, IntendedEpoch: unit.Epoch}
+		e.Route, e.Adopted = routeOf(s, spec)
+		if i := slices.IndexFunc(unit.Entries, func(st v1alpha1.EntryStatus) bool { return st.Name == spec.Name }); i >= 0 {
+			st := unit.Entries[i]
+			e.Weights, e.Evidence, e.Epoch, e.Message = st.Weights, st.Evidence, st.ObservedEpoch, st.Message
+		}
+		if unit.Route != nil && spec.Preview != nil {
+			e.PreviewSlot, e.PreviewBy = unit.Route.Preview, previewBy(spec.Preview)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func routeOf(s *v1alpha1.Stack, e v1alpha1.Entry) (route string, adopted bool) {
+	kind, namespace, name := "Route", "", ""
+	switch {
+	case e.VirtualService != nil:
+		kind, namespace, name = "VirtualService", e.VirtualService.Namespace, e.VirtualService.Name
+		adopted = e.VirtualService.Adopted()
+	case e.HTTPRoute != nil:
+		kind, namespace, name = "HTTPRoute", e.HTTPRoute.Namespace, e.HTTPRoute.Name
+		adopted = e.HTTPRoute.Adopted()
+	}
+	return fmt.Sprintf("%s %s/%s", kind, cmp.Or(namespace, s.Namespace), cmp.Or(name, s.Name+"-"+e.Name)), adopted
+}
+
+func previewBy(p *v1alpha1.Preview) string {
+	var ways []string
+	if p.Header != nil {
+		ways = append(ways, "header "+p.Header.Name+": "+p.Header.Value)
+	}
+	if p.Cookie != nil {
+		ways = append(ways, "cookie "+p.Cookie.Name+"="+p.Cookie.Value)
+	}
+	return strings.Join(ways, " or ")
+}
+
+func undecidedOf(all []v1alpha1.Decision) []Decision {
+	var out []Decision
+	for _, d := range all {
+		if d.Status.Result == "" {
+			out = append(out, Decision{Name: d.Name, Verb: d.Spec.Verb, Release: d.Spec.Release, By: d.Spec.By, At: d.CreationTimestamp})
+		}
+	}
+	slices.SortFunc(out, func(a, b Decision) int { return cmp.Or(a.At.Compare(b.At.Time), strings.Compare(a.Name, b.Name)) })
+	return out
+}
