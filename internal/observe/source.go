@@ -111,6 +111,7 @@ func (p *Poller) lastOf(seen *polled) plan.SourceFacts {
 }
 
 func (p *Poller) ask(ctx context.Context, stack *v1alpha1.Stack, last plan.SourceFacts) plan.SourceFacts {
+	last.Problem = nil
 	facts, err := p.Repository.Newest(ctx, stack, last)
 	if err != nil {
 		// What was seen before stays seen: a repository that is away for a while starts nothing and takes nothing back.

@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// actionsAtOnce bounds how many actions of one plan are carried out at the same time.
+const actionsAtOnce = 8
+
+// carryOut does what the plan says, and reports whether anything may have been written. Actions are independent of each
+// other: one that fails holds up none.
+func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next plan.Plan) (wrote bool, err error) {
+	stack := client.ObjectKeyFromObject(&seen.Stack)
+	r.runner.keep(stack, next.Actions)
+	var g errgroup.Group
+	g.SetLimit(actionsAtOnce)
+	failed := make([]error, len(next.Actions))
+	for i, action := range next.Actions {
+		if event, ok := action.(plan.Event); ok {
+			r.tell(seen, event)
+			continue
+		}
+		log.FromContext(ctx).V(1).Info("carrying out", "verb", action.Verb(), "object", action.Object(), "why", action.Why())
+		if key := longKey(action); key != "" {
+			r.runner.start(ctx, stack, key, func(ctx context.Context) ([]v1alpha1.Observation, error) {
+				return r.applier.Do(ctx, seen, action)
+			})
+			continue
+		}
+		wrote = true
+		g.Go(func() error { failed[i] = r.do(ctx, seen, action); return nil })
+	}
+	_ = g.Wait()
+	return wrote, errors.Join(failed...)
+}
+
+// do carries out one action and keeps what came of it. A conflict is no failure: someone has written meanwhile, and the
+// next pass sees what.
+func (r *reconciler) do(ctx context.Context, seen *plan.Snapshot, action plan.Action) error {
+	found, err := r.applier.Do(ctx, seen, action)
+	r.inbox.put(client.ObjectKeyFromObject(&seen.Stack), "", found)
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		log.FromContext(ctx).V(1).Info("someone else has written meanwhile", "verb", action.Verb(), "object", action.Object(), "error", err.Error())
+		return nil
+	}
+	return err
+}
+
+// longKey names an action that takes long; empty for others. While one of a key runs, no second one is started.
+func longKey(action plan.Action) string {
+	switch a := action.(type) {
+	case plan.RenderRelease:
+		return fmt.Sprintf("%s/%s/%d", a.Verb(), a.Release.UID, a.Attempt)
+	case plan.Preflight:
+		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
+	case plan.VerifyContent:
+		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
+	}
+	return ""
+}
+
+// noteBytes is the API's bound of what an event says.
+const noteBytes = 1024
+
+func (r *reconciler) tell(seen *plan.Snapshot, event plan.Event) {
+	kind := corev1.EventTypeNormal
+	if event.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	note := event.Message
+	if len(note) > noteBytes {
+		note = note[:noteBytes-3] + "..."
+	}
+	r.events.Eventf(&seen.Stack, activeRelease(seen), kind, event.Reason, "Plan", "%s", note)
+}
+
+// activeRelease is what the event concerns besides the Stack; nil where no release is active.
+func activeRelease(seen *plan.Snapshot) runtime.Object {
+	if len(seen.Stack.Status.Units) == 0 {
+		return nil
+	}
+	for i := range seen.Releases {
+		if seen.Releases[i].Name == seen.Stack.Status.Units[0].ActiveRelease {
+			return &seen.Releases[i]
+		}
+	}
+	return nil
+}

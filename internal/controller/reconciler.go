@@ -1,0 +1,115 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// Observer reads what the next plan depends on. A Stack that does not exist is a NotFound error.
+type Observer interface {
+	Observe(ctx context.Context, stack types.NamespacedName) (*plan.Snapshot, error)
+}
+
+// Applier carries out one action. What people must change comes back as Observations; what may pass by itself, as an
+// error. Doing an action twice is doing it once.
+type Applier interface {
+	Do(ctx context.Context, s *plan.Snapshot, action plan.Action) ([]v1alpha1.Observation, error)
+}
+
+// again is when a pass follows upon one that lost a race: at once, but by way of the queue.
+const again = time.Millisecond
+
+// reconciler takes Stacks through their releases.
+type reconciler struct {
+	client   client.Client
+	observer Observer
+	applier  Applier
+	events   events.EventRecorder
+	clock    clock.Clock
+	// inbox holds what came of actions until a saved plan has seen it.
+	inbox *inbox
+	// runner carries out what takes long.
+	runner *runner
+	pace   *pace
+}
+
+// Reconcile makes one pass: it observes, plans, saves what is intended, and carries it out.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	stack := request.NamespacedName
+	// Results are taken before the cluster is read, so that the Snapshot is never older than what they speak of.
+	mail := r.inbox.read(stack)
+	seen, err := r.observer.Observe(ctx, stack)
+	if apierrors.IsNotFound(err) {
+		r.forget(stack)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	}
+	seen.Results = mail.observations()
+	next := plan.Next(*seen, r.clock.Now())
+	saved, err := r.save(ctx, seen, next.Status)
+	if err != nil {
+		return lostRace(err)
+	}
+	// What the plan made of the results is on record now; those that it had no use for, nobody has.
+	r.inbox.drop(stack, mail)
+	wrote, err := r.carryOut(ctx, seen, next)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.rest(stack, next, saved || wrote), nil
+}
+
+// save writes the status with the resourceVersion that the Stack was read with, and reports whether there was anything
+// to write.
+func (r *reconciler) save(ctx context.Context, seen *plan.Snapshot, next v1alpha1.StackStatus) (bool, error) {
+	if equality.Semantic.DeepEqual(seen.Stack.Status, next) {
+		return false, nil
+	}
+	stack := seen.Stack.DeepCopy()
+	stack.Status = next
+	if err := r.client.Status().Update(ctx, stack, client.FieldOwner(v1alpha1.ManagerStatus)); err != nil {
+		return false, fmt.Errorf("saving the status: %w", err)
+	}
+	seen.Stack.ResourceVersion, seen.Stack.Status = stack.ResourceVersion, next
+	return true, nil
+}
+
+// lostRace: someone has written the Stack since it was read, perhaps another controller. What was planned is void.
+func lostRace(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: again}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// rest says when to look again: soon after a write, which the next pass observes, and else when the plan says so.
+func (r *reconciler) rest(stack types.NamespacedName, next plan.Plan, restless bool) ctrl.Result {
+	if restless {
+		return ctrl.Result{RequeueAfter: r.pace.next(stack, next.Actions)}
+	}
+	r.pace.forget(stack)
+	if next.Wake.IsZero() {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: max(again, next.Wake.Sub(r.clock.Now()))}
+}
+
+func (r *reconciler) forget(stack types.NamespacedName) {
+	r.runner.forget(stack)
+	r.inbox.forget(stack)
+	r.pace.forget(stack)
+}
