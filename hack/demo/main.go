@@ -228,7 +228,7 @@ func (d *demo) move(ctx context.Context, kind, command string) error {
 		return err
 	}
 	time.Sleep(3 * time.Second)
-	after := d.users.SwitchLatency(old, result.Began)
+	after := d.users.Snapshot().SwitchLatency(old, result.Began)
 	d.summary.Switches = append(d.summary.Switches, switched{Entry: "web", Kind: kind, LastOldMs: float64(after.Microseconds()) / 1000})
 	fmt.Printf("    the last request at the old slot began %d ms after the command was started\n    %s\n", after.Milliseconds(), d.users.Snapshot())
 	return nil
