@@ -12,7 +12,7 @@ import (
 // taken for a first release.
 func (p *planner) locate() bool {
 	p.record()
-	if p.u.Route != nil {
+	if p.u.Route != nil && !p.untouched() {
 		p.follow()
 		return true
 	}
@@ -28,6 +28,12 @@ func (p *planner) locate() bool {
 		return p.takeOver(target)
 	}
 	return true
+}
+
+// untouched is whether nothing was live when it was last looked, and nothing was released since: someone may have made
+// something live by hand meanwhile.
+func (p *planner) untouched() bool {
+	return p.u.LiveSlot == "" && p.u.ActiveRelease == "" && p.u.Route.Epoch == 0
 }
 
 // pointedAt is the one slot that every entry sends all users to, or empty where nothing of ours is live.

@@ -198,9 +198,6 @@ func (s *shop) happy() {
 	if len(ledger.Overlaps) != 0 {
 		s.t.Errorf("the worker was active in two slots: %v", ledger.Overlaps)
 	}
-	if r.Rate() < 150 {
-		s.t.Logf("note: only %.0f requests/s", r.Rate())
-	}
 }
 
 // leave ends what is left of the test.
