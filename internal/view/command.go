@@ -20,12 +20,15 @@ func commandsOf(m *Model, unit v1alpha1.UnitStatus, here string) []Command {
 		return nil
 	case unit.ActiveRelease != "":
 		return activeCommands(m, unit, line)
-	case m.Last != nil:
-		return append([]Command{{line("release", retryFlags(m.Last)), "try " + m.Last.Name + " again, once its cause is gone"}}, warmCommands(m, line)...)
-	case m.LiveSlot == "" && len(m.Queued) == 0 && unit.LiveRelease == "":
-		return []Command{{line("release", ""), "make the first release"}}
 	}
-	return warmCommands(m, line)
+	out := warmCommands(m, line)
+	if m.Last != nil {
+		out = append([]Command{{line("release", retryFlags(m.Last)), "try " + m.Last.Name + " again, once its cause is gone"}}, out...)
+	}
+	if len(out) == 0 && len(m.Queued) == 0 {
+		out = []Command{{line("release", ""), "release the head of the branch"}}
+	}
+	return out
 }
 
 func wayBack(kind v1alpha1.StepKind) bool {

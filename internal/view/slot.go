@@ -20,6 +20,9 @@ func slotsOf(in Input) []Slot {
 		if release != nil && release.Status.Started != nil {
 			s.Commit = release.Status.Started.Commit
 		}
+		if s.State == v1alpha1.SlotIdle {
+			s.Proof = ""
+		}
 		objects, read := in.Objects[st.Name]
 		s.Problem = objects.Problem
 		s.Members = membersOf(memberInput{

@@ -62,7 +62,7 @@ func waitingOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) *Waiting {
 	return nil
 }
 
-// wrongWhen lists the conditions that are a problem, with the status in which they are one.
+// wrongWhen lists the conditions that are a problem, with the status in which they are one. Ready is shown by itself.
 var wrongWhen = []struct {
 	kind   string
 	status metav1.ConditionStatus
@@ -70,7 +70,6 @@ var wrongWhen = []struct {
 	{v1alpha1.ConditionStalled, metav1.ConditionTrue},
 	{v1alpha1.ConditionEntriesInForce, metav1.ConditionFalse},
 	{v1alpha1.ConditionLiveAsReleased, metav1.ConditionFalse},
-	{v1alpha1.ConditionReady, metav1.ConditionFalse},
 }
 
 func problemsOf(conditions []metav1.Condition, waiting *Waiting) []Problem {

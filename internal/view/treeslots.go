@@ -19,7 +19,9 @@ func (p *page) slots(m *Model) []row {
 	var out []row
 	for i, s := range m.Slots {
 		out = append(append(out, heads[i]), p.slotNotes(s)...)
-		out = append(out, members[:len(s.Members)]...)
+		for n, member := range s.Members {
+			out = append(append(out, members[n]), p.memberNotes(member, n == len(s.Members)-1)...)
+		}
 		members = members[len(s.Members):]
 	}
 	return out
@@ -30,11 +32,19 @@ func (p *page) slot(m *Model, s Slot) row {
 	if state == "" {
 		state = "Unknown"
 	}
-	r := row{{s.Name, bold}, {state, slotStyle(s.State)}, {s.Release, plain}, {Short(s.Commit), dim}, {string(s.Proof), dim}, {Age(m.Now.Time, s.Since), dim}}
+	r := row{{s.Name, bold}, {state, slotStyle(s.State)}, {s.Release, holdStyle(s.State)}, {Short(s.Commit), dim}, {string(s.Proof), dim}, {Age(m.Now.Time, s.Since), dim}}
 	if p.look.Wide {
 		r = append(r, cell{s.Namespace, dim})
 	}
 	return append(r, cell{s.Reason, yellow})
+}
+
+// holdStyle is for the release of a slot: an idle one held it last, and does no more.
+func holdStyle(state v1alpha1.SlotState) style {
+	if state == v1alpha1.SlotIdle {
+		return dim
+	}
+	return plain
 }
 
 func slotStyle(state v1alpha1.SlotState) style {
@@ -62,6 +72,7 @@ func (p *page) slotNotes(s Slot) []row {
 	return out
 }
 
+// member puts first what matters most: a narrow terminal cuts the rest off.
 func (p *page) member(m Member, last bool) row {
 	branch := "├─ "
 	if last {
@@ -72,7 +83,22 @@ func (p *page) member(m Member, last bool) row {
 		kind += " (Worker)"
 	}
 	text, colour := readiness(m)
-	return row{{branch + m.Name, plain}, {kind, dim}, {shortImages(m.Images, p.look.Wide), plain}, {text, colour}, {m.Problem, red}}
+	return row{{branch + m.Name, plain}, {text, colour}, {shortImages(m.Images, p.look.Wide), plain}, {kind, dim}}
+}
+
+func (p *page) memberNotes(m Member, last bool) []row {
+	if m.Problem == "" {
+		return nil
+	}
+	stem := "│    "
+	if last {
+		stem = "     "
+	}
+	var out []row
+	for _, r := range p.wrap("! "+m.Problem, len(stem), red) {
+		out = append(out, row{{stem, plain}, {strings.TrimSpace(r[0].text), red}})
+	}
+	return out
 }
 
 func readiness(m Member) (string, style) {
