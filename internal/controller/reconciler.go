@@ -37,7 +37,8 @@ type reconciler struct {
 	observer Observer
 	applier  Applier
 	events   events.EventRecorder
-	clock    clock.Clock
+	clock    clock.PassiveClock
+	next     func(plan.Snapshot, time.Time) plan.Plan
 	// inbox holds what came of actions until a saved plan has seen it.
 	inbox *inbox
 	// runner carries out what takes long.
@@ -59,7 +60,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
 	seen.Results = mail.observations()
-	next := plan.Next(*seen, r.clock.Now())
+	next := r.next(*seen, r.clock.Now())
 	saved, err := r.save(ctx, seen, next.Status)
 	if err != nil {
 		return lostRace(err)

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
 // LeaderElectionID names the Lease of the controller that works while others stand by. It keeps two from doing the same
@@ -78,6 +79,7 @@ func newReconciler(mgr ctrl.Manager, o Options) *reconciler {
 		applier:  o.Applier,
 		events:   mgr.GetEventRecorder("lockstep-controller"),
 		clock:    o.Clock,
+		next:     plan.Next,
 		inbox:    in,
 		runner:   newRunner(in, o.Clock, o.Trigger.Fire),
 		pace:     newPace(),

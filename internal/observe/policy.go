@@ -10,11 +10,22 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
+
+// ShippedPolicy finds the admission policy for Decisions among the manifests that ship with Lockstep.
+func ShippedPolicy(manifests []*unstructured.Unstructured) (*admissionv1.ValidatingAdmissionPolicy, error) {
+	for _, u := range manifests {
+		if u.GetKind() == "ValidatingAdmissionPolicy" && u.GetName() == v1alpha1.DecisionPolicy {
+			return decode[admissionv1.ValidatingAdmissionPolicy](u)
+		}
+	}
+	return nil, fmt.Errorf("there is no ValidatingAdmissionPolicy %s among the manifests", v1alpha1.DecisionPolicy)
+}
 
 // readPolicy finds out since when the admission policy has vouched for who made a Decision.
 func (p *pass) readPolicy(ctx context.Context) error {
