@@ -1,0 +1,369 @@
+package plan_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/testkit/world"
+)
+
+// commands of a story.
+//
+//	stack key=value …            settings of the Stack, before anything else
+//	repo REVISION key=a,b …      what a revision renders to: broken=, unpullable=, members=, fails=
+//	release NAME [REVISION]      someone makes a Release
+//	decide VERB NAME [key=value] someone decides
+//	run [DURATION]               everyone does what they do until nothing happens any more, or for so long
+//	pass, tick                   one pass of the controller; one step of everyone else
+//	users                        what users meet now
+var commands = map[string]func(*story, []string){
+	"repo":             (*story).repo,
+	"release":          (*story).release,
+	"decide":           (*story).decide,
+	"run":              (*story).run,
+	"pass":             func(s *story, _ []string) { s.onePass() },
+	"tick":             func(s *story, _ []string) { s.w.Tick(nil) },
+	"users":            func(s *story, _ []string) { s.users() },
+	"releases":         func(s *story, _ []string) { s.releases() },
+	"conditions":       func(s *story, _ []string) { s.conditions() },
+	"workloads":        func(s *story, words []string) { s.workloads(words[0]) },
+	"crash":            func(s *story, _ []string) { s.op.Crash() },
+	"second":           (*story).second,
+	"micro":            (*story).micro,
+	"edit-route":       (*story).editRoute,
+	"adopt":            (*story).adopt,
+	"delete-route":     func(s *story, words []string) { s.w.DeleteRoute(s.w.Route(words[0])) },
+	"edit-workload":    func(s *story, words []string) { s.w.EditWorkload(s.w.Namespace(words[0]).Workload(words[1])) },
+	"scale":            (*story).scale,
+	"found":            (*story).found,
+	"kill":             (*story).kill,
+	"delete-namespace": func(s *story, words []string) { s.w.DeleteNamespace(s.w.Namespace(words[0])) },
+	"namespace":        (*story).namespace,
+	"delete-release":   (*story).deleteRelease,
+	"recreate-stack":   func(s *story, _ []string) { s.w.RecreateStack() },
+	"policy":           (*story).policy,
+	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
+	"push":             (*story).push,
+	"heal":             (*story).healRevision,
+}
+
+func (s *story) setStack(words []string) {
+	spec := &s.stack.Spec
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "promotion":
+			spec.Strategy.BlueGreen.Promotion = v1alpha1.Promotion(value)
+		case "keep":
+			spec.Strategy.BlueGreen.KeepPrevious.For = duration(value)
+		case "drain":
+			spec.Sessions.DrainTimeout = duration(value)
+		case "preview-replicas":
+			n := number(value)
+			spec.Strategy.BlueGreen.PreviewReplicas = &n
+		case "queue":
+			spec.Queue.Policy = v1alpha1.QueuePolicy(value)
+		case "history":
+			spec.HistoryLimit = number(value)
+		case "start":
+			spec.Start.On = v1alpha1.StartOn(value)
+		case "check":
+			spec.Deadlines.Check = duration(value)
+		case "switch":
+			spec.Deadlines.Switch = duration(value)
+		case "hold":
+			spec.Deadlines.Hold = duration(value)
+		case "green-namespace":
+			spec.Slots[1].Namespace = value
+		case "cycle":
+			spec.Members = cycle(strings.Split(value, ","))
+		case "entries":
+			s.setEntries(strings.Split(value, ","))
+		default:
+			s.t.Fatalf("no setting %q", key)
+		}
+	}
+}
+
+func cycle(names []string) []v1alpha1.Member {
+	var members []v1alpha1.Member
+	for i, name := range names {
+		members = append(members, v1alpha1.Member{Name: name, DependsOn: []v1alpha1.Dependency{{Name: names[(i+1)%len(names)]}}})
+	}
+	return members
+}
+
+func (s *story) setEntries(names []string) {
+	like := s.stack.Spec.Entries[0]
+	s.stack.Spec.Entries = nil
+	for _, name := range names {
+		e := *like.DeepCopy()
+		e.Name = name
+		s.stack.Spec.Entries = append(s.stack.Spec.Entries, e)
+	}
+}
+
+func duration(text string) *metav1.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(err)
+	}
+	return world.Duration(d)
+}
+
+func number(text string) int32 {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(err)
+	}
+	return int32(n)
+}
+
+func (s *story) repo(words []string) {
+	m := world.Shop()
+	m.Broken, m.Unpullable = map[string]bool{}, map[string]bool{}
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		for _, name := range strings.Split(value, ",") {
+			switch key {
+			case "broken":
+				m.Broken[name] = true
+			case "unpullable":
+				m.Unpullable[name] = true
+			case "without":
+				m.Members = slices.DeleteFunc(m.Members, func(x v1alpha1.ReleaseMember) bool { return x.Name == name })
+			case "with":
+				m.Members = append(m.Members, world.Serves(name, 1))
+			case "worker":
+				m.Members = append(m.Members, world.Works(name))
+			case "fails":
+				m.Fails = name
+			}
+		}
+	}
+	s.w.Repo[words[0]] = m
+}
+
+func (s *story) healRevision(words []string) {
+	m := s.w.Repo[words[0]]
+	m.Broken, m.Unpullable = nil, nil
+	s.w.Repo[words[0]] = m
+}
+
+func (s *story) release(words []string) {
+	revision := words[0]
+	if len(words) > 1 {
+		revision = words[1]
+	}
+	s.w.MakeRelease(words[0], v1alpha1.ReleaseSpec{Revision: revision})
+}
+
+// decide is bound to what is seen now, unless told otherwise.
+func (s *story) decide(words []string) {
+	spec := v1alpha1.DecisionSpec{Verb: v1alpha1.Verb(words[0]), Release: words[1], By: "ann"}
+	if r := s.w.Release(words[1]); r != nil {
+		spec.ReleaseUID = string(r.UID)
+		if r.Status.Started != nil {
+			spec.Digest = r.Status.Started.Digest
+		}
+	}
+	if step := s.w.Stack.Status.Units[0].Step; step != nil && spec.Verb == v1alpha1.VerbPromote {
+		spec.Step, spec.Attempt = step.Kind, step.Attempt
+	}
+	for _, word := range words[2:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "step":
+			spec.Step = v1alpha1.StepKind(value)
+		case "attempt":
+			spec.Attempt = number(value)
+		case "digest":
+			spec.Digest = value
+		case "uid":
+			spec.ReleaseUID = value
+		}
+	}
+	s.w.Decide(spec)
+}
+
+// run lets time pass from one wake-up to the next.
+func (s *story) run(words []string) {
+	end := s.w.Now
+	if len(words) > 0 {
+		end = s.w.Now.Add(duration(words[0]).Duration)
+	}
+	for range 5000 {
+		if s.pass() {
+			s.w.Pass(100 * time.Millisecond)
+			continue
+		}
+		if s.op.Due() {
+			continue
+		}
+		if s.op.Wake.IsZero() || s.op.Wake.After(end) {
+			s.w.Now = latest(s.w.Now, end)
+			return
+		}
+		s.w.Now = latest(s.w.Now, s.op.Wake)
+	}
+	s.t.Fatalf("never ends\n%s", s.out.String())
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (s *story) onePass() {
+	before := s.seen()
+	s.op.Pass()
+	s.report(before)
+}
+
+func (s *story) users() {
+	for _, v := range s.w.Visits() {
+		fmt.Fprintf(&s.out, "  %s\n", v)
+	}
+}
+
+func (s *story) releases() {
+	for _, r := range s.w.Releases {
+		text := "pending"
+		if r.Status.Started != nil {
+			text = "started"
+		}
+		if end := r.Status.Ended; end != nil {
+			text = fmt.Sprintf("%s in %s, %s: %s", end.Outcome, orDash(end.Slot), end.Reason, end.Message)
+		}
+		fmt.Fprintf(&s.out, "  %s %s\n", r.Name, text)
+	}
+}
+
+func (s *story) conditions() {
+	for _, c := range s.w.Stack.Status.Conditions {
+		fmt.Fprintf(&s.out, "  %s=%s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+	}
+}
+
+func (s *story) workloads(slot string) {
+	n := s.w.Namespace(slot)
+	for _, x := range n.Workloads {
+		fmt.Fprintf(&s.out, "  %s/%s %s ×%d at epoch %d\n", x.Kind, x.Name, orDash(x.Release), x.Replicas, x.Epoch)
+	}
+	for _, p := range n.Pods {
+		fmt.Fprintf(&s.out, "  Pod of %s %s\n", p.Member, orDash(p.Release))
+	}
+}
+
+// second lets another process of the controller do one whole pass.
+func (s *story) second([]string) {
+	other := world.NewOperator(s.w, "second", nil)
+	other.Pass()
+	fmt.Fprintf(&s.out, "  the second process: %s\n", s.seen())
+	for _, a := range other.Last.Actions {
+		fmt.Fprintf(&s.out, "  %s\n", told(a))
+	}
+	s.effects()
+}
+
+// micro lets the controller do so many of its smallest steps, or go on until it has saved (but not acted), or finish.
+func (s *story) micro(words []string) {
+	before := s.seen()
+	switch words[0] {
+	case "until-saved":
+		saved := s.w.Stack.ResourceVersion
+		for range 1000 {
+			if s.op.Step(); saved != s.w.Stack.ResourceVersion {
+				break
+			}
+		}
+	case "finish":
+		for s.op.Busy() {
+			s.op.Step()
+		}
+	default:
+		for range number(words[0]) {
+			s.op.Step()
+		}
+	}
+	if now := s.seen(); now != before {
+		fmt.Fprintf(&s.out, "%s %s\n", s.clock(), now)
+	}
+	s.effects()
+}
+
+func parseShares(words []string) []v1alpha1.SlotWeight {
+	var weights []v1alpha1.SlotWeight
+	for _, word := range words {
+		slot, weight, _ := strings.Cut(word, "=")
+		weights = append(weights, world.Share(slot, number(weight)))
+	}
+	return weights
+}
+
+func (s *story) editRoute(words []string) {
+	s.w.EditRoute(s.w.Route(words[0]), parseShares(words[1:])...)
+}
+
+func (s *story) adopt(words []string) {
+	s.w.Adopt(words[0], parseShares(words[1:])...)
+}
+
+func (s *story) scale(words []string) {
+	n := s.w.Namespace(words[0])
+	s.w.ScaleByHand(n, n.Workload(words[1]), number(words[2]))
+}
+
+func (s *story) found(words []string) {
+	for _, name := range words[1:] {
+		s.w.Found(words[0], name, 1)
+	}
+	for s.w.Tick(nil) {
+		s.check()
+	}
+}
+
+func (s *story) kill(words []string) {
+	n := s.w.Namespace(words[0])
+	for _, p := range n.Pods {
+		if p.Member == words[1] {
+			s.w.KillPod(n, p)
+		}
+	}
+}
+
+func (s *story) namespace(words []string) {
+	n := s.w.Namespace(words[0])
+	n.Exists = true
+	n.Consented = slices.Contains(words[1:], "consented")
+	n.Bound = n.Consented
+}
+
+func (s *story) deleteRelease(words []string) {
+	r := s.w.Release(words[0])
+	s.w.DeleteRelease(plan.ReleaseRef{Name: r.Name, UID: r.UID})
+}
+
+func (s *story) policy(words []string) {
+	if words[0] == "lost" {
+		s.w.LosePolicy()
+		return
+	}
+	s.w.SetPolicy()
+}
+
+func (s *story) push(words []string) {
+	if s.w.Source == nil {
+		s.w.Source = &plan.SourceFacts{}
+	}
+	s.w.Push(words[0], words[1])
+}

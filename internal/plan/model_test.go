@@ -1,0 +1,446 @@
+package plan_test
+
+import (
+	"fmt"
+	"math/rand"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/testkit/world"
+)
+
+// machine lets chance choose what happens next in a world, and watches over every promise.
+type machine struct {
+	w     *world.World
+	ops   []*world.Operator
+	watch *watcher
+	made  int
+	story []string
+}
+
+func newMachine(t *rapid.T) *machine {
+	m := &machine{w: world.New(drawStack(t))}
+	m.watch = newWatcher(m.w)
+	for i := range 2 {
+		chance := rand.New(rand.NewSource(rapid.Int64Range(0, 1000).Draw(t, "order"))) //nolint:gosec // chance is meant to be repeatable
+		m.ops = append(m.ops, world.NewOperator(m.w, fmt.Sprintf("operator-%d", i+1), chance))
+	}
+	return m
+}
+
+func drawStack(t *rapid.T) v1alpha1.Stack {
+	stack := world.ShopStack()
+	spec := &stack.Spec
+	spec.Strategy.BlueGreen.Promotion = rapid.SampledFrom([]v1alpha1.Promotion{v1alpha1.PromotionManual, v1alpha1.PromotionAuto}).Draw(t, "promotion")
+	spec.Strategy.BlueGreen.KeepPrevious.For = world.Duration(rapid.SampledFrom([]time.Duration{0, time.Minute, 10 * time.Minute}).Draw(t, "keep"))
+	spec.Sessions.DrainTimeout = world.Duration(rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute}).Draw(t, "drain"))
+	spec.Queue.Policy = rapid.SampledFrom([]v1alpha1.QueuePolicy{v1alpha1.QueueWait, v1alpha1.QueueSupersede}).Draw(t, "queue")
+	spec.HistoryLimit = rapid.Int32Range(1, 4).Draw(t, "history")
+	if rapid.Bool().Draw(t, "previewReplicas") {
+		one := int32(1)
+		spec.Strategy.BlueGreen.PreviewReplicas = &one
+	}
+	if rapid.Bool().Draw(t, "three slots") {
+		spec.Slots = append(spec.Slots, v1alpha1.Slot{Name: "red", Namespace: "shop-red"})
+	}
+	if rapid.Bool().Draw(t, "two entries") {
+		second := *spec.Entries[0].DeepCopy()
+		second.Name, second.Preview = "admin", nil
+		spec.Entries = append(spec.Entries, second)
+	}
+	return stack
+}
+
+func (m *machine) tell(format string, args ...any) {
+	m.story = append(m.story, m.w.Now.Format("15:04:05.0 ")+fmt.Sprintf(format, args...))
+}
+
+// check fails with everything that has happened.
+func (m *machine) check(t *rapid.T) {
+	for _, e := range m.w.Log[m.watch.seen:] {
+		m.story = append(m.story, "    "+describe(&e)+": "+e.Effect+statusText(&e))
+	}
+	if err := m.watch.check(); err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(m.story, "\n"))
+	}
+}
+
+func statusText(e *world.Write) string {
+	if e.StatusAfter == nil {
+		return ""
+	}
+	u := e.StatusAfter.Units[0]
+	text := fmt.Sprintf(" [live %s/%s epoch %d", u.LiveSlot, u.LiveRelease, u.Epoch)
+	if u.Route != nil {
+		text += fmt.Sprintf(" route %+v", *u.Route)
+	}
+	if u.Step != nil {
+		text += fmt.Sprintf("; %s in %s at %s#%d: %s", u.ActiveRelease, u.ActiveSlot, u.Step.Kind, u.Step.Attempt, u.Step.Reason)
+	}
+	for _, s := range e.StatusAfter.Slots {
+		text += fmt.Sprintf("; %s %s %s@%d", s.Name, s.State, s.Release, s.Epoch)
+	}
+	return text + "]"
+}
+
+// calm is what happens on an ordinary day.
+func (m *machine) calm() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"":         m.check,
+		"operate":  m.operate,
+		"operate ": m.operate,
+		"a pass":   m.pass,
+		"a pass ":  m.pass,
+		"tick":     m.tick,
+		"tick ":    m.tick,
+		"tick  ":   m.tick,
+		"wait":     m.wait,
+		"release":  m.release,
+		"promote":  m.promote,
+		"decide":   m.decide,
+		"kill":     m.kill,
+		"router":   m.router,
+		"crash":    m.crash,
+	}
+}
+
+// hands is what people do beside.
+func (m *machine) hands() map[string]func(*rapid.T) {
+	all := m.calm()
+	all["edit route"] = m.editRoute
+	all["edit workload"] = m.editWorkload
+	all["scale by hand"] = m.scaleByHand
+	all["delete something"] = m.deleteSomething
+	all["policy"] = m.policy
+	return all
+}
+
+func (m *machine) operator(t *rapid.T) *world.Operator {
+	return m.ops[rapid.IntRange(0, len(m.ops)-1).Draw(t, "operator")]
+}
+
+// operate does a few of the smallest steps of one process.
+func (m *machine) operate(t *rapid.T) {
+	o := m.operator(t)
+	for range rapid.IntRange(1, 20).Draw(t, "steps") {
+		o.Step()
+		m.check(t)
+	}
+}
+
+func (m *machine) pass(t *rapid.T) {
+	o := m.operator(t)
+	m.tell("%s does a pass", o.Name)
+	o.Pass()
+}
+
+func (m *machine) crash(t *rapid.T) {
+	o := m.operator(t)
+	m.tell("%s crashes", o.Name)
+	o.Crash()
+}
+
+func (m *machine) tick(t *rapid.T) {
+	chance := rand.New(rand.NewSource(rapid.Int64Range(0, 1000).Draw(t, "order"))) //nolint:gosec // chance is meant to be repeatable
+	for range rapid.IntRange(1, 4).Draw(t, "rounds") {
+		m.w.Tick(chance)
+		m.check(t)
+	}
+}
+
+func (m *machine) wait(t *rapid.T) {
+	m.w.Pass(rapid.SampledFrom([]time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 6 * time.Minute}).Draw(t, "wait"))
+	m.tell("time passes")
+}
+
+func (m *machine) release(t *rapid.T) {
+	m.made++
+	name := fmt.Sprintf("v%d", m.made)
+	manifest := world.Shop()
+	switch rapid.IntRange(0, 8).Draw(t, "manifest") {
+	case 0:
+		manifest.Broken = map[string]bool{"catalog": true}
+	case 1:
+		manifest.Unpullable = map[string]bool{"frontend": true}
+	case 2:
+		manifest.Fails = v1alpha1.ReasonRenderFailed
+	case 3:
+		manifest.Members = append(manifest.Members, world.Serves("search", 1, "catalog"))
+	case 4:
+		manifest.Broken = map[string]bool{"mailer": true}
+	}
+	m.w.Repo[name] = manifest
+	m.tell("release %s is made", name)
+	m.w.MakeRelease(name, v1alpha1.ReleaseSpec{Revision: name})
+}
+
+func (m *machine) unit() v1alpha1.UnitStatus {
+	if len(m.w.Stack.Status.Units) == 0 {
+		return v1alpha1.UnitStatus{}
+	}
+	return m.w.Stack.Status.Units[0]
+}
+
+// promote says what a person says who looks at the hold.
+func (m *machine) promote(t *rapid.T) {
+	u := m.unit()
+	r := m.w.Release(u.ActiveRelease)
+	if r == nil || u.Step.Kind != v1alpha1.StepHold {
+		t.Skip("nothing holds")
+	}
+	m.tell("%s is promoted", r.Name)
+	m.w.Decide(v1alpha1.DecisionSpec{
+		Verb: v1alpha1.VerbPromote, Release: r.Name, ReleaseUID: string(r.UID), By: "ann",
+		Step: v1alpha1.StepHold, Attempt: u.Step.Attempt, Digest: r.Status.Started.Digest,
+	})
+}
+
+// decide says anything about any release, stale things too.
+func (m *machine) decide(t *rapid.T) {
+	if len(m.w.Releases) == 0 {
+		t.Skip("no release")
+	}
+	r := rapid.SampledFrom(m.w.Releases).Draw(t, "release")
+	if active := m.w.Release(m.unit().ActiveRelease); active != nil && rapid.Bool().Draw(t, "the active one") {
+		r = active
+	}
+	spec := v1alpha1.DecisionSpec{
+		Verb:    rapid.SampledFrom([]v1alpha1.Verb{v1alpha1.VerbPromote, v1alpha1.VerbAbort, v1alpha1.VerbAbort, v1alpha1.VerbRollback, v1alpha1.VerbRetire}).Draw(t, "verb"),
+		Release: r.Name, ReleaseUID: string(r.UID), By: "ann",
+		Step: v1alpha1.StepHold, Attempt: rapid.Int32Range(1, 3).Draw(t, "attempt"), Digest: "digest-" + r.Name,
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "stale") {
+	case 0:
+		spec.ReleaseUID = "uid-of-another"
+	case 1:
+		spec.Digest = "digest-of-another"
+	case 2:
+		spec.Step = v1alpha1.StepCheck
+	}
+	m.tell("%s of %s is said", spec.Verb, r.Name)
+	m.w.Decide(spec)
+}
+
+func (m *machine) namespace(t *rapid.T) *world.Namespace {
+	return rapid.SampledFrom(m.w.Namespaces).Draw(t, "namespace")
+}
+
+func (m *machine) kill(t *rapid.T) {
+	n := m.namespace(t)
+	if len(n.Pods) == 0 {
+		t.Skip("no Pod")
+	}
+	p := rapid.SampledFrom(n.Pods).Draw(t, "pod")
+	if rapid.Bool().Draw(t, "crash") {
+		m.tell("Pod %s/%s crashes", n.Name, p.Name)
+		m.w.CrashPod(n, p)
+		return
+	}
+	m.tell("Pod %s/%s is killed", n.Name, p.Name)
+	m.w.KillPod(n, p)
+}
+
+func (m *machine) router(t *rapid.T) {
+	m.w.RouterRefuses = rapid.IntRange(0, 2).Draw(t, "refuses") == 0
+	m.tell("the router refuses: %v", m.w.RouterRefuses)
+}
+
+func (m *machine) editRoute(t *rapid.T) {
+	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
+	if !r.Exists {
+		t.Skip("no route")
+	}
+	var weights []v1alpha1.SlotWeight
+	slots := m.w.Stack.Spec.Slots
+	switch rapid.IntRange(0, 2).Draw(t, "weights") {
+	case 0:
+		weights = []v1alpha1.SlotWeight{world.Share(slots[0].Name, 50), world.Share(slots[1].Name, 50)}
+	case 1:
+		weights = []v1alpha1.SlotWeight{world.Share(rapid.SampledFrom(slots).Draw(t, "slot").Name, 100)}
+	case 2:
+		weights = slices.Clone(r.Weights)
+	}
+	m.tell("route %s is edited: %v", r.Entry, weights)
+	m.w.EditRoute(r, weights...)
+}
+
+func (m *machine) editWorkload(t *rapid.T) {
+	n := m.namespace(t)
+	if len(n.Workloads) == 0 {
+		t.Skip("no workload")
+	}
+	x := rapid.SampledFrom(n.Workloads).Draw(t, "workload")
+	m.tell("%s/%s is edited", n.Name, x.Name)
+	m.w.EditWorkload(x)
+}
+
+func (m *machine) scaleByHand(t *rapid.T) {
+	n := m.namespace(t)
+	if len(n.Workloads) == 0 {
+		t.Skip("no workload")
+	}
+	x := rapid.SampledFrom(n.Workloads).Draw(t, "workload")
+	replicas := rapid.Int32Range(0, 3).Draw(t, "replicas")
+	if x.Name == "mailer" {
+		replicas = 0
+	}
+	m.tell("%s/%s is scaled to %d", n.Name, x.Name, replicas)
+	m.w.ScaleByHand(n, x, replicas)
+}
+
+func (m *machine) deleteSomething(t *rapid.T) {
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0:
+		r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
+		m.tell("route %s is deleted", r.Entry)
+		m.w.DeleteRoute(r)
+	case 1:
+		n := m.namespace(t)
+		m.tell("namespace %s is deleted", n.Name)
+		m.w.DeleteNamespace(n)
+	case 2:
+		if len(m.w.Releases) > 0 {
+			r := rapid.SampledFrom(m.w.Releases).Draw(t, "release")
+			m.tell("release %s is deleted", r.Name)
+			m.w.DeleteRelease(plan.ReleaseRef{Name: r.Name, UID: r.UID})
+		}
+	case 3:
+		m.tell("the Stack is made again, without status")
+		m.w.RecreateStack()
+	}
+}
+
+func (m *machine) policy(t *rapid.T) {
+	if rapid.Bool().Draw(t, "lost") {
+		m.tell("the policy is lost")
+		m.w.LosePolicy()
+		return
+	}
+	m.w.SetPolicy()
+}
+
+// settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
+func (m *machine) settle(t *rapid.T) {
+	m.w.RouterRefuses = false
+	m.tell("from here on nothing disturbs")
+	quiet := 0
+	for range 4000 {
+		if m.round(t) {
+			quiet = 0
+			m.w.Pass(100 * time.Millisecond)
+			continue
+		}
+		if quiet++; quiet > 3 && !m.slotsMove() {
+			return
+		}
+		m.sleep(t)
+	}
+	t.Fatalf("the world never settles\n%s", strings.Join(m.story, "\n"))
+}
+
+func (m *machine) round(t *rapid.T) (busy bool) {
+	for _, o := range m.ops {
+		if o.Due() {
+			o.Pass()
+			busy = busy || !o.Idle
+		}
+		m.check(t)
+	}
+	busy = m.w.Tick(nil) || busy
+	m.check(t)
+	return busy
+}
+
+// sleep goes on to the first wake-up.
+func (m *machine) sleep(t *rapid.T) {
+	var next time.Time
+	for _, o := range m.ops {
+		if !o.Wake.IsZero() && (next.IsZero() || o.Wake.Before(next)) {
+			next = o.Wake
+		}
+	}
+	if next.IsZero() {
+		if m.slotsMove() {
+			t.Fatalf("nobody wakes, and slots are not at rest\n%s", strings.Join(m.story, "\n"))
+		}
+		return
+	}
+	if next.After(m.w.Now) {
+		m.w.Now = next
+	}
+}
+
+// slotsMove is whether a slot is not at rest yet, for which only time has to pass.
+func (m *machine) slotsMove() bool {
+	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
+		return s.State == v1alpha1.SlotWarm || s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring
+	})
+}
+
+// atRest are what a release may wait for when nobody does anything any more.
+var atRest = map[string]bool{
+	v1alpha1.ReasonAwaitingPromotion: true,
+	v1alpha1.ReasonWorkerNotReady:    true,
+	v1alpha1.ReasonPolicyMissing:     true,
+}
+
+// settled is what must be true once nothing happens any more.
+func (m *machine) settled(t *rapid.T) {
+	u := m.unit()
+	if u.ActiveRelease != "" && !atRest[u.Step.Reason] {
+		t.Fatalf("release %s is stuck at %s: %s: %s\n%s", u.ActiveRelease, u.Step.Kind, u.Step.Reason, u.Step.WaitingFor, strings.Join(m.story, "\n"))
+	}
+	for _, r := range m.w.Releases {
+		if r.Status.Ended == nil && u.ActiveRelease == "" {
+			t.Fatalf("release %s never started\n%s", r.Name, strings.Join(m.story, "\n"))
+		}
+	}
+	for _, d := range m.w.Decisions {
+		if d.Status.Result == "" {
+			t.Fatalf("decision %s was never answered\n%s", d.Name, strings.Join(m.story, "\n"))
+		}
+	}
+	m.usersAreOnLive(t)
+}
+
+func (m *machine) usersAreOnLive(t *rapid.T) {
+	u := m.unit()
+	if u.Step != nil && u.Step.Kind != v1alpha1.StepHold {
+		return
+	}
+	for _, r := range m.w.Routes {
+		if u.LiveSlot != "" && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
+			t.Fatalf("route %s sends users to %v, and live is %s\n%s", r.Entry, r.Weights, u.LiveSlot, strings.Join(m.story, "\n"))
+		}
+	}
+	live := m.w.Release(u.LiveRelease)
+	if live == nil {
+		return
+	}
+	if problem := m.w.Whole(u.LiveSlot, u.LiveRelease); problem != "" && !m.w.Namespace(u.LiveSlot).Hurt {
+		t.Fatalf("the live slot %s is not whole: %s\n%s", u.LiveSlot, problem, strings.Join(m.story, "\n"))
+	}
+	if x := m.w.Namespace(u.LiveSlot).Workload("mailer"); x == nil || x.Replicas == 0 {
+		t.Fatalf("worker mailer does not run in the live slot %s\n%s", u.LiveSlot, strings.Join(m.story, "\n"))
+	}
+}
+
+func soak() bool { return os.Getenv("LOCKSTEP_SOAK") != "" }
+
+// TestPromisesOnOrdinaryDays has two processes of the controller run at once, crash and pause, while releases are made,
+// decided upon, and Pods die.
+func TestPromisesOnOrdinaryDays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(t)
+		t.Repeat(m.calm())
+		m.settle(t)
+		m.settled(t)
+	})
+}

@@ -1,0 +1,338 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/testkit/world"
+)
+
+// watcher looks after every event whether what Lockstep promises still holds.
+type watcher struct {
+	w    *world.World
+	seen int
+	// met are releases that Lockstep has sent users to.
+	met map[string]bool
+	// answered counts the answers of each Decision.
+	answered map[string]int
+	// workersExcused is whether someone has started a worker by hand.
+	workersExcused bool
+}
+
+func newWatcher(w *world.World) *watcher {
+	return &watcher{w: w, met: map[string]bool{}, answered: map[string]int{}}
+}
+
+// check returns the first promise that is broken.
+func (c *watcher) check() error {
+	for ; c.seen < len(c.w.Log); c.seen++ {
+		e := &c.w.Log[c.seen]
+		for _, promise := range []func(*world.World, *world.Write) error{
+			usersAreSentToReadySlots, slotIsEmptyBeforeUse, liveSlotIsUntouched, oldSlotIsScaledDownLast, onlyOwnedIsWritten,
+			epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce,
+		} {
+			if err := promise(c.w, e); err != nil {
+				return fmt.Errorf("%s: %w", describe(e), err)
+			}
+		}
+	}
+	c.w.Mark()
+	for _, promise := range []func(*world.World) error{requestsMeetOneRelease, requestsDoNotFail, servicesSelectOneRelease, c.workersRunInOneSlot} {
+		if err := promise(c.w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describe(e *world.Write) string {
+	if e.Action == nil {
+		return e.Who + " saved the status"
+	}
+	return fmt.Sprintf("%s: %s %s (%s)", e.Who, e.Action.Verb(), e.Action.Object(), e.Action.Why())
+}
+
+// Promise 1.
+func requestsMeetOneRelease(w *world.World) error {
+	for _, v := range w.Visits() {
+		if len(v.Releases) > 1 {
+			return fmt.Errorf("promise 1: a request meets a mix of releases: %s", v)
+		}
+	}
+	return nil
+}
+
+// Promise 1.
+func servicesSelectOneRelease(w *world.World) error {
+	for _, n := range w.Namespaces {
+		for _, s := range n.Services {
+			if found := n.Selected(s); len(found) > 1 {
+				return fmt.Errorf("promise 1: Service %s/%s selects Pods of %v", n.Name, s.Name, found)
+			}
+		}
+	}
+	return nil
+}
+
+// Promise 1: a slot is proven empty of its former release, terminating Pods included, before it is used again.
+func slotIsEmptyBeforeUse(w *world.World, e *world.Write) error {
+	var slot, release string
+	switch a := e.Action.(type) {
+	case plan.ApplyBase:
+		slot, release = a.Slot, a.Release.Name
+	case plan.ApplyMember:
+		slot, release = a.Slot, a.Release.Name
+	}
+	if slot == "" || e.Effect != world.Written || e.Disturbed {
+		return nil
+	}
+	for _, p := range w.Namespace(slot).Pods {
+		if p.Release != release {
+			return fmt.Errorf("promise 1: slot %s is used while Pod %s of %q is there", slot, p.Name, p.Release)
+		}
+	}
+	return nil
+}
+
+// Promise 2: whenever a route first points users at a slot, everything that they can reach there is ready.
+func usersAreSentToReadySlots(w *world.World, e *world.Write) error {
+	if e.RouteAfter == nil || e.Disturbed {
+		return nil
+	}
+	for _, weight := range e.RouteAfter.Weights {
+		if e.RouteBefore.Sends(weight.Slot) {
+			continue
+		}
+		release := held(w, weight.Slot)
+		if release == "" || w.Namespace(weight.Slot).Hurt {
+			continue
+		}
+		if problem := w.Whole(weight.Slot, release); problem != "" {
+			return fmt.Errorf("promise 2: users are sent to slot %s with %s, where %s", weight.Slot, release, problem)
+		}
+	}
+	return nil
+}
+
+// held is the release that a slot holds, as far as is on record.
+func held(w *world.World, slot string) string {
+	for _, s := range w.Stack.Status.Slots {
+		if s.Name == slot {
+			return s.Release
+		}
+	}
+	return ""
+}
+
+// Promise 2: a request never fails because of Lockstep.
+func requestsDoNotFail(w *world.World) error {
+	for _, v := range w.Visits() {
+		if v.Failed != "" && !v.Excused {
+			return fmt.Errorf("promise 2: a request fails: %s", v)
+		}
+	}
+	return nil
+}
+
+func servesUsers(w *world.World, name string) bool {
+	for _, r := range w.Releases {
+		if r.Status.Started == nil {
+			continue
+		}
+		for _, m := range r.Status.Started.Members {
+			if m.Name == name && m.Role == v1alpha1.RoleWorker {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// reached is whether any gateway replica sends users to the slot now.
+func reached(w *world.World, slot string) bool {
+	for _, g := range w.Gateways {
+		for _, r := range g.Routes {
+			if r.Sends(slot) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Promise 3: a release never changes the live slot.
+func liveSlotIsUntouched(w *world.World, e *world.Write) error {
+	before, after := e.WorkloadBefore, e.WorkloadAfter
+	slot := slotOf(e.Action)
+	if before == nil || e.Disturbed || !servesUsers(w, before.Name) || before.Replicas == 0 || !reached(w, slot) {
+		return nil
+	}
+	if before.Release != after.Release || after.Replicas < before.Replicas {
+		return fmt.Errorf("promise 3: %s in slot %s, which users are on, goes from %s ×%d to %s ×%d",
+			before.Name, slot, before.Release, before.Replicas, after.Release, after.Replicas)
+	}
+	return nil
+}
+
+func slotOf(a plan.Action) string {
+	switch a := a.(type) {
+	case plan.Scale:
+		return a.Slot
+	case plan.ApplyMember:
+		return a.Slot
+	}
+	return ""
+}
+
+// Promise 3: the old slot is scaled down only after its drainTimeout.
+func oldSlotIsScaledDownLast(w *world.World, e *world.Write) error {
+	before, after := e.WorkloadBefore, e.WorkloadAfter
+	if before == nil || e.Disturbed || after.Replicas >= before.Replicas || !servesUsers(w, before.Name) {
+		return nil
+	}
+	left := w.Reached(slotOf(e.Action))
+	if timeout := w.Stack.Spec.Sessions.DrainTimeout.Duration; !left.IsZero() && w.Now.Sub(left) < timeout {
+		return fmt.Errorf("promise 3: %s in slot %s is scaled down %s after users could reach it, and not after %s",
+			before.Name, slotOf(e.Action), w.Now.Sub(left).Round(time.Second), timeout)
+	}
+	return nil
+}
+
+// Promise 4: a release leaves the stage only when it has ended.
+func oneReleaseIsActive(w *world.World, e *world.Write) error {
+	if e.StatusAfter == nil || len(e.StatusBefore.Units) == 0 {
+		return nil
+	}
+	was, is := e.StatusBefore.Units[0].ActiveRelease, e.StatusAfter.Units[0].ActiveRelease
+	if was == "" || was == is {
+		return nil
+	}
+	if r := w.Release(was); r != nil && r.Status.Ended == nil {
+		return fmt.Errorf("promise 4: release %s gives way to %q and has not ended", was, is)
+	}
+	return nil
+}
+
+// Promise 4: nothing supersedes a release past its switch.
+func (c *watcher) supersededNeverMetUsers(w *world.World, e *world.Write) error {
+	if e.RouteAfter != nil {
+		for _, weight := range e.RouteAfter.Weights {
+			c.met[held(w, weight.Slot)] = true
+		}
+	}
+	if a, ok := e.Action.(plan.EndRelease); ok && a.Ended.Outcome == v1alpha1.OutcomeSuperseded && c.met[a.Release.Name] {
+		return fmt.Errorf("promise 4: release %s is superseded after users met it", a.Release.Name)
+	}
+	return nil
+}
+
+// Promise 6: users are moved past a hold only by a promote of this very attempt.
+func noStalePromoteMovesUsers(w *world.World, e *world.Write) error {
+	if e.StatusAfter == nil {
+		return nil
+	}
+	u := e.StatusAfter.Units[0]
+	if u.Step == nil || u.Step.Kind != v1alpha1.StepSwitch || wasSwitching(e.StatusBefore, u.ActiveRelease) {
+		return nil
+	}
+	r := w.Release(u.ActiveRelease)
+	if r == nil || !holds(r.Status.Started.Steps) {
+		return nil
+	}
+	for _, d := range w.Decisions {
+		if d.Spec.Verb == v1alpha1.VerbPromote && d.Spec.ReleaseUID == string(r.UID) && d.Spec.Step == v1alpha1.StepHold &&
+			d.Spec.Attempt == u.Step.Attempt && d.Spec.Digest == r.Status.Started.Digest {
+			return nil
+		}
+	}
+	return fmt.Errorf("promise 6: release %s goes past its hold (attempt %d), and nobody said so", r.Name, u.Step.Attempt)
+}
+
+func wasSwitching(s *v1alpha1.StackStatus, release string) bool {
+	return len(s.Units) > 0 && s.Units[0].ActiveRelease == release && s.Units[0].Step.Kind == v1alpha1.StepSwitch
+}
+
+func holds(steps []v1alpha1.Step) bool {
+	return slices.ContainsFunc(steps, func(s v1alpha1.Step) bool { return s.Kind == v1alpha1.StepHold })
+}
+
+// Promise 6: a Decision that was answered is not answered again, nor otherwise.
+func (c *watcher) decisionsAreAnsweredOnce(_ *world.World, e *world.Write) error {
+	a, ok := e.Action.(plan.AnswerDecision)
+	if !ok || e.Effect != world.Written {
+		return nil
+	}
+	if c.answered[a.Name]++; c.answered[a.Name] > 1 {
+		return fmt.Errorf("promise 6: decision %s is answered again", a.Name)
+	}
+	return nil
+}
+
+// Promise 7: what fences late writes never goes back.
+func epochsOnlyGrow(_ *world.World, e *world.Write) error {
+	if e.RouteBefore != nil && e.RouteAfter.Epoch < e.RouteBefore.Epoch {
+		return fmt.Errorf("promise 7: the epoch of entry %s goes back from %d to %d", e.RouteAfter.Entry, e.RouteBefore.Epoch, e.RouteAfter.Epoch)
+	}
+	if e.WorkloadBefore != nil && e.WorkloadAfter.Epoch < e.WorkloadBefore.Epoch {
+		return fmt.Errorf("promise 7: the epoch of %s goes back from %d to %d", e.WorkloadAfter.Name, e.WorkloadBefore.Epoch, e.WorkloadAfter.Epoch)
+	}
+	return nil
+}
+
+// Promise 8: what is not Lockstep's is written only in a namespace that has consented.
+func onlyOwnedIsWritten(w *world.World, e *world.Write) error {
+	if e.WorkloadAfter == nil {
+		return nil
+	}
+	if n := w.Namespace(slotOf(e.Action)); !n.Consented {
+		return fmt.Errorf("promise 8: %s is written in namespace %s, which has not consented", e.WorkloadAfter.Name, n.Name)
+	}
+	return nil
+}
+
+// Promise 8: who waits says what for, and since when.
+func waitingIsSaid(_ *world.World, e *world.Write) error {
+	if e.StatusAfter == nil {
+		return nil
+	}
+	u := e.StatusAfter.Units[0]
+	if u.ActiveRelease != "" && (u.Step.Reason == "" || u.Step.WaitingFor == "" || u.Step.WaitingSince == nil) {
+		return fmt.Errorf("promise 8: release %s waits at %s and does not say what for", u.ActiveRelease, u.Step.Kind)
+	}
+	for _, s := range e.StatusAfter.Slots {
+		if s.State != v1alpha1.SlotDraining && s.State != v1alpha1.SlotRetiring || s.Name == u.ActiveSlot {
+			continue
+		}
+		if s.Reason == "" || s.Message == "" {
+			return fmt.Errorf("promise 8: slot %s is %s and does not say what it waits for", s.Name, s.State)
+		}
+	}
+	return conditionsAreSaid(e.StatusAfter)
+}
+
+func conditionsAreSaid(s *v1alpha1.StackStatus) error {
+	if len(s.Conditions) == 0 {
+		return errors.New("promise 8: no condition is set")
+	}
+	for _, c := range s.Conditions {
+		if c.Reason == "" || c.Message == "" {
+			return fmt.Errorf("promise 8: condition %s has no reason or message", c.Type)
+		}
+	}
+	return nil
+}
+
+// Workers run in one slot at a time.
+func (c *watcher) workersRunInOneSlot(w *world.World) error {
+	if c.workersExcused {
+		return nil
+	}
+	if slots := w.WorkerSlots("mailer"); len(slots) > 1 {
+		return fmt.Errorf("worker mailer runs in slots %v at once", slots)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package world
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"time"
+)
+
+// step of a controller that is not ours: it returns whether it changed anything.
+type step func() bool
+
+// Controllers are the steps that other controllers can take now, in fixed order.
+func (w *World) Controllers() []func() bool {
+	var all []func() bool
+	add := func(s step) { all = append(all, s) }
+	for _, n := range w.Namespaces {
+		add(func() bool { return w.collect(n) })
+		for _, x := range n.Workloads {
+			add(func() bool { return w.rollOut(n, x) })
+		}
+		add(func() bool { return w.orphans(n) })
+		for _, p := range n.Pods {
+			add(func() bool { return w.kubelet(n, p) })
+		}
+		for _, s := range n.Services {
+			add(func() bool { return w.endpoints(n, s) })
+		}
+	}
+	for _, r := range w.Routes {
+		add(func() bool { return w.accept(r) })
+	}
+	for _, g := range w.Gateways {
+		add(func() bool { return w.take(g) })
+	}
+	return all
+}
+
+// Tick lets every controller take one step, in fixed order or, with a source of chance, in a random one. It returns
+// whether anything changed.
+func (w *World) Tick(chance *rand.Rand) bool {
+	all := w.Controllers()
+	if chance != nil {
+		chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	changed := false
+	for _, step := range all {
+		changed = step() || changed
+	}
+	return changed
+}
+
+// collect removes a namespace that is being deleted, once its Pods are gone.
+func (w *World) collect(n *Namespace) bool {
+	if !n.Terminating {
+		return false
+	}
+	n.Workloads, n.Services = nil, nil
+	for _, p := range n.Pods {
+		p.Terminating = true
+	}
+	if len(n.Pods) > 0 {
+		return true
+	}
+	n.Exists, n.Terminating, n.Consented, n.Bound = false, false, false, false
+	return true
+}
+
+// rollOut is the deployment controller: one Pod more or less at a time, new ones first.
+func (w *World) rollOut(n *Namespace, x *Workload) bool {
+	if !n.Exists || n.Terminating || x.Kind == "CronJob" {
+		return false
+	}
+	fresh, old := n.podsOf(x)
+	changed := x.observed != x.generation
+	x.observed = x.generation
+	switch {
+	case len(fresh) < int(x.Replicas):
+		n.Pods = append(n.Pods, &Pod{Name: w.podName(x), Kind: x.Kind, Member: x.Name, Release: x.Release})
+		changed = true
+	case len(fresh) > int(x.Replicas):
+		fresh[len(fresh)-1].Terminating = true
+		changed = true
+	case len(old) > 0 && allReady(fresh):
+		old[0].Terminating = true
+		changed = true
+	}
+	fresh, old = n.podsOf(x)
+	ready := len(fresh) == int(x.Replicas) && len(old) == 0 && allReady(fresh)
+	if ready != x.ready || changed {
+		x.version = w.nextNumber()
+		w.changed()
+		changed = true
+	}
+	x.ready = ready
+	return changed
+}
+
+func (w *World) podName(x *Workload) string {
+	release := x.Release
+	if release == "" {
+		release = "found"
+	}
+	return fmt.Sprintf("%s-%s-%d", x.Name, release, w.nextNumber())
+}
+
+// podsOf are the Pods of a workload's present template, and those of former ones, without those that are terminating.
+func (n *Namespace) podsOf(x *Workload) (fresh, old []*Pod) {
+	for _, p := range n.Pods {
+		switch {
+		case p.Member != x.Name || p.Terminating:
+		case p.Release == x.Release:
+			fresh = append(fresh, p)
+		default:
+			old = append(old, p)
+		}
+	}
+	return fresh, old
+}
+
+func allReady(pods []*Pod) bool {
+	return !slices.ContainsFunc(pods, func(p *Pod) bool { return !p.Ready })
+}
+
+// orphans is the garbage collector: Pods whose workload is gone.
+func (w *World) orphans(n *Namespace) bool {
+	changed := false
+	for _, p := range n.Pods {
+		if n.Workload(p.Member) == nil && !p.Terminating {
+			p.Terminating, changed = true, true
+		}
+	}
+	return changed
+}
+
+// kubelet starts a Pod, or ends it.
+func (w *World) kubelet(n *Namespace, p *Pod) bool {
+	if p.Terminating {
+		n.Pods = slices.DeleteFunc(n.Pods, func(other *Pod) bool { return other == p })
+		return true
+	}
+	m := w.runs(p.Release)
+	can := !m.Broken[p.Member] && !m.Unpullable[p.Member] && !p.Broken
+	if p.Ready == can {
+		return false
+	}
+	p.Ready = can
+	w.changed()
+	return true
+}
+
+// endpoints is the endpoints controller.
+func (w *World) endpoints(n *Namespace, s *Service) bool {
+	var names []string
+	for _, p := range n.Pods {
+		if p.Ready && !p.Terminating && s.selects(p) {
+			names = append(names, p.Name)
+		}
+	}
+	if slices.Equal(names, s.Endpoints) {
+		return false
+	}
+	s.Endpoints = names
+	w.changed()
+	w.heal(n)
+	return true
+}
+
+// heal forgets that a namespace was harmed once each of its Services has an endpoint again.
+func (w *World) heal(n *Namespace) {
+	if !slices.ContainsFunc(n.Services, func(s *Service) bool { return len(s.Endpoints) == 0 }) {
+		n.Hurt = false
+	}
+}
+
+// accept is the router's controller. Its word changes the route's resourceVersion.
+func (w *World) accept(r *Route) bool {
+	if !r.Exists || w.RouterRefuses || r.accepted == r.generation {
+		return false
+	}
+	r.accepted, r.version = r.generation, w.nextNumber()
+	w.changed()
+	return true
+}
+
+// take is a gateway replica that takes all routes as they are.
+func (w *World) take(g *Gateway) bool {
+	changed := false
+	for _, r := range w.Routes {
+		taken, has := g.Routes[r.Entry]
+		switch {
+		case !r.Exists && has:
+			delete(g.Routes, r.Entry)
+			changed = true
+		case r.Exists && !w.RouterRefuses && (taken.generation != r.generation || !has):
+			g.Routes[r.Entry] = *r.copy()
+			changed = true
+		}
+	}
+	return changed
+}
+
+// Reached is when users could last be sent to a slot by any gateway replica; zero for never.
+func (w *World) Reached(slot string) time.Time { return w.left[slot] }
+
+// Mark takes note of where gateways send users now.
+func (w *World) Mark() {
+	for _, g := range w.Gateways {
+		for _, r := range g.Routes {
+			for _, weight := range r.Weights {
+				if weight.Weight > 0 {
+					w.left[weight.Slot] = w.Now
+				}
+			}
+		}
+	}
+}

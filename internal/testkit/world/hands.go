@@ -1,0 +1,114 @@
+package world
+
+import (
+	"time"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// KillPod ends a Pod at once.
+func (w *World) KillPod(n *Namespace, p *Pod) {
+	w.harm(n)
+	p.Ready = false
+	p.Terminating = true
+}
+
+// harm takes note that what runs in a namespace may fail through no fault of Lockstep's.
+func (w *World) harm(n *Namespace) {
+	n.Hurt = true
+	w.disturbed++
+}
+
+// CrashPod leaves a Pod that is never ready again.
+func (w *World) CrashPod(n *Namespace, p *Pod) {
+	w.harm(n)
+	p.Broken, p.Ready = true, false
+	w.changed()
+}
+
+// EditRoute is someone who writes weights into a route by hand.
+func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
+	r.Exists, r.Weights, r.By = true, weights, "kubectl-edit"
+	w.disturbed++
+	w.touch(r)
+}
+
+// DeleteRoute is someone who deletes a route.
+func (w *World) DeleteRoute(r *Route) {
+	w.disturbed++
+	*r = Route{Entry: r.Entry, Adopted: r.Adopted, generation: r.generation, By: "kubectl-delete"}
+	w.changed()
+}
+
+// EditWorkload is someone who changes the template of a workload by hand, stamps aside.
+func (w *World) EditWorkload(x *Workload) {
+	w.disturbed++
+	x.Edited = true
+	w.touchWorkload(x)
+}
+
+// ScaleByHand is someone who scales a workload.
+func (w *World) ScaleByHand(n *Namespace, x *Workload, replicas int32) {
+	w.harm(n)
+	x.Replicas = replicas
+	w.touchWorkload(x)
+}
+
+// DeleteNamespace is someone who deletes the namespace of a slot.
+func (w *World) DeleteNamespace(n *Namespace) {
+	w.harm(n)
+	n.Terminating = n.Exists
+	w.changed()
+}
+
+// Found puts a workload that Lockstep did not apply into a slot, with a Service over it, ready.
+func (w *World) Found(slot, name string, replicas int32) *Workload {
+	n := w.Namespace(slot)
+	n.Exists = true
+	x := &Workload{Kind: "Deployment", Name: name, Replicas: replicas}
+	n.Workloads = append(n.Workloads, x)
+	n.Services = append(n.Services, &Service{Name: name, Member: name})
+	w.touchWorkload(x)
+	return x
+}
+
+// Adopt makes an entry's route one that the team has made, with these weights.
+func (w *World) Adopt(entry string, weights ...v1alpha1.SlotWeight) *Route {
+	r := w.Route(entry)
+	r.Adopted = true
+	r.Exists, r.Weights, r.By = true, weights, "team"
+	w.touch(r)
+	return r
+}
+
+// RecreateStack is a Stack that is deleted and made again, without its status.
+func (w *World) RecreateStack() {
+	w.Stack.Status = v1alpha1.StackStatus{}
+	w.Stack.ResourceVersion = w.nextVersion()
+	w.Stack.UID += "+"
+	w.disturbed++
+	w.changed()
+}
+
+// LosePolicy and SetPolicy are what administrators do to the admission policy.
+func (w *World) LosePolicy() { w.Policy = nil }
+
+// SetPolicy puts the policy in force as of now.
+func (w *World) SetPolicy() {
+	now := w.Now
+	w.Policy = &now
+}
+
+// Push is a new commit on the watched branch.
+func (w *World) Push(commit, inputs string) {
+	w.Source.Commit, w.Source.Inputs = commit, inputs
+	w.changed()
+}
+
+// Spec of a weight.
+func Share(slot string, weight int32) v1alpha1.SlotWeight {
+	return v1alpha1.SlotWeight{Slot: slot, Weight: weight}
+}
+
+// Seconds since the world began.
+func (w *World) Seconds() time.Duration { return w.Now.Sub(Start) }

@@ -1,0 +1,222 @@
+package world
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// Observe reads everything at once.
+func (w *World) Observe() plan.Snapshot {
+	s := w.ReadStack()
+	for _, read := range w.Readings() {
+		read(&s)
+	}
+	return s
+}
+
+// ReadStack begins a Snapshot, with room for all that is read after the Stack.
+func (w *World) ReadStack() plan.Snapshot {
+	stack := *w.Stack.DeepCopy()
+	return plan.Snapshot{
+		Stack:   stack,
+		Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
+		Entries: make([]plan.Entry, len(stack.Spec.Entries)),
+	}
+}
+
+// Readings are the parts of a Snapshot, each read by itself, in any order, after the Stack.
+func (w *World) Readings() []func(*plan.Snapshot) {
+	all := []func(*plan.Snapshot){w.readReleases, w.readDecisions}
+	for i := range w.Stack.Spec.Slots {
+		n := w.Namespaces[i]
+		all = append(all,
+			func(s *plan.Snapshot) { w.readNamespace(&s.Slots[i], n) },
+			func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) },
+			func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) },
+			func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) },
+		)
+	}
+	for i := range w.Stack.Spec.Entries {
+		all = append(all, func(s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
+	}
+	return all
+}
+
+func (w *World) readReleases(s *plan.Snapshot) {
+	s.Content = map[string]bool{}
+	for _, r := range w.Releases {
+		s.Releases = append(s.Releases, *r.DeepCopy())
+		if r.Status.Started != nil {
+			s.Content[r.Name] = w.Content[r.Name]
+		}
+	}
+	if w.Source != nil {
+		source := *w.Source
+		s.Source = &source
+	}
+}
+
+func (w *World) readDecisions(s *plan.Snapshot) {
+	if w.Policy != nil {
+		since := *w.Policy
+		s.Policy = &since
+	}
+	for _, d := range w.Decisions {
+		if d.Status.Result == "" && w.Release(d.Spec.Release) != nil {
+			s.Decisions = append(s.Decisions, *d.DeepCopy())
+		}
+	}
+}
+
+func (w *World) readNamespace(out *plan.Slot, n *Namespace) {
+	out.Name, out.Namespace = n.Slot, n.Name
+	out.Exists, out.Terminating, out.Consented, out.Bound = n.Exists, n.Terminating, n.Consented, n.Bound
+	out.Creatable = strings.HasPrefix(n.Name, w.Stack.Namespace+"-")
+}
+
+func (w *World) readWorkloads(stack v1alpha1.Stack, out *plan.Slot, n *Namespace) {
+	for _, x := range n.Workloads {
+		if !x.Labelled && !w.memberNamed(x.Name) {
+			continue
+		}
+		out.Workloads = append(out.Workloads, plan.Workload{
+			Kind: x.Kind, Name: x.Name, Release: x.Release, Epoch: x.Epoch, Replicas: x.Replicas,
+			Ready: x.settled(), Problem: w.trouble(n, x),
+		})
+		if x.Edited && idleOn(stack, n.Slot) {
+			out.Drift = x.Kind + "/" + x.Name + " was changed by hand"
+		}
+	}
+}
+
+func idleOn(stack v1alpha1.Stack, slot string) bool {
+	units := stack.Status.Units
+	return len(units) > 0 && units[0].ActiveRelease == "" && units[0].LiveSlot == slot
+}
+
+func (x *Workload) settled() bool {
+	return x.Replicas > 0 && x.observed == x.generation && (x.ready || x.Kind == "CronJob")
+}
+
+// memberNamed is whether any release has such a member.
+func (w *World) memberNamed(name string) bool {
+	for _, r := range w.Releases {
+		if r.Status.Started == nil {
+			continue
+		}
+		if slices.ContainsFunc(r.Status.Started.Members, func(m v1alpha1.ReleaseMember) bool { return m.Name == name }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) trouble(n *Namespace, x *Workload) *plan.Problem {
+	for _, p := range n.Pods {
+		if p.Member == x.Name && p.Release == x.Release && !p.Ready && !p.Terminating && w.runs(x.Release).Unpullable[x.Name] {
+			return &plan.Problem{Reason: v1alpha1.ReasonImagePull, Message: "Pod " + p.Name + ": image of " + x.Name + " cannot be pulled"}
+		}
+	}
+	return nil
+}
+
+func (w *World) readPods(out *plan.Slot, n *Namespace) {
+	for _, p := range n.Pods {
+		x := n.Workload(p.Member)
+		ours := p.Release != "" || (x != nil && (x.Labelled || w.memberNamed(x.Name)))
+		if ours || w.behindEntry(n, p) {
+			out.Pods = append(out.Pods, plan.Pod{Name: p.Name, Member: p.Member, Release: p.Release, Terminating: p.Terminating})
+		}
+	}
+}
+
+func (w *World) behindEntry(n *Namespace, p *Pod) bool {
+	for _, e := range w.Stack.Spec.Entries {
+		if s := n.Service(e.Backend.Service); s != nil && s.selects(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) readServices(out *plan.Slot, n *Namespace) {
+	for _, s := range n.Services {
+		facts := plan.Service{Name: s.Name, Release: s.Release, Ports: []int32{80}}
+		for _, name := range s.Endpoints {
+			if p := n.Pod(name); p != nil && (s.Release == "" || p.Release == s.Release) {
+				facts.Endpoints++
+			}
+		}
+		out.Services = append(out.Services, facts)
+	}
+}
+
+func (w *World) readEntry(stack v1alpha1.Stack, i int) plan.Entry {
+	spec, r := stack.Spec.Entries[i], w.Routes[i]
+	e := plan.Entry{
+		Name: spec.Name, Adopted: r.Adopted, Preview: spec.Preview != nil, Require: spec.RequireEvidence,
+		Service: spec.Backend.Service, Port: spec.Backend.Port,
+	}
+	if !r.Exists {
+		e.Problem = w.missing(r)
+		return e
+	}
+	e.Exists, e.ResourceVersion, e.Epoch = true, strconv.FormatInt(r.version, 10), r.Epoch
+	e.Weights, e.PreviewSlot = slices.Clone(r.Weights), r.Preview
+	e.Accepted = r.accepted == r.generation
+	e.Served = w.served(r)
+	if r.By != "lockstep" && r.By != "" {
+		e.EditedBy = []string{r.By}
+	}
+	if len(stack.Status.Units) > 0 && stack.Status.Units[0].Route != nil {
+		e.AsIntended = r.says(*stack.Status.Units[0].Route)
+		if !e.AsIntended {
+			e.Differs = "users are sent to " + shares(r.Weights)
+		}
+	}
+	return e
+}
+
+func (w *World) missing(r *Route) *plan.Problem {
+	if !r.Adopted {
+		return nil
+	}
+	return &plan.Problem{Reason: v1alpha1.ReasonEntryMissing, Message: "the route of entry " + r.Entry + " does not exist, and is adopted by name; create it"}
+}
+
+// served is whether every gateway replica answers with the epoch of the route.
+func (w *World) served(r *Route) bool {
+	for _, g := range w.Gateways {
+		if taken := g.Routes[r.Entry]; !taken.Exists || taken.Epoch != r.Epoch {
+			return false
+		}
+	}
+	return true
+}
+
+// says is whether the route says what the intent says.
+func (r *Route) says(intent v1alpha1.RouteIntent) bool {
+	return r.Epoch == intent.Epoch && r.Preview == intent.Preview && slices.Equal(r.Weights, r.wanted(intent))
+}
+
+func (r *Route) wanted(intent v1alpha1.RouteIntent) []v1alpha1.SlotWeight {
+	if intent.Live == "" {
+		return r.Origin
+	}
+	return []v1alpha1.SlotWeight{{Slot: intent.Live, Weight: 100}}
+}
+
+func shares(weights []v1alpha1.SlotWeight) string {
+	var parts []string
+	for _, w := range weights {
+		parts = append(parts, w.Slot+" "+strconv.Itoa(int(w.Weight))+"%")
+	}
+	if len(parts) == 0 {
+		return "no slot"
+	}
+	return strings.Join(parts, ", ")
+}

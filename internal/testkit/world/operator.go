@@ -1,0 +1,143 @@
+package world
+
+import (
+	"math/rand"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// Operator is one process of the controller: it observes, plans, saves and acts in steps so small that anything can
+// happen between them. It can crash after each, and be paused for as long as one likes.
+type Operator struct {
+	Name  string
+	world *World
+	// chance, where there is one, puts readings and actions into random order.
+	chance *rand.Rand
+
+	snapshot plan.Snapshot
+	readings []func(*plan.Snapshot)
+	reading  bool
+	next     *plan.Plan
+	tasks    []Task
+	results  []v1alpha1.Observation
+	// disturbed is what the world had done when this pass began to read.
+	disturbed int64
+	// seen is what was watched when this pass began to read.
+	seen int64
+	// Last is the plan of the last pass that was not refused for a conflict, and Idle whether that pass changed nothing.
+	Last plan.Plan
+	Idle bool
+	// Wake is when it looks again though no watch tells it to; zero for never.
+	Wake time.Time
+}
+
+// NewOperator starts a process.
+func NewOperator(w *World, name string, chance *rand.Rand) *Operator {
+	return &Operator{Name: name, world: w, chance: chance, Wake: w.Now, seen: -1}
+}
+
+// Crash loses everything that the process had in memory.
+func (o *Operator) Crash() { *o = *NewOperator(o.world, o.Name, o.chance) }
+
+// Busy is whether a pass is under way.
+func (o *Operator) Busy() bool { return o.reading || o.next != nil || len(o.tasks) > 0 }
+
+// Due is whether a watch or a timer calls for a pass.
+func (o *Operator) Due() bool {
+	return o.Busy() || o.seen != o.world.watched || len(o.results) > 0 || (!o.Wake.IsZero() && !o.world.Now.Before(o.Wake))
+}
+
+// Step does one small thing of the current pass, or begins one.
+func (o *Operator) Step() {
+	switch {
+	case len(o.tasks) > 0:
+		o.write()
+	case o.next != nil:
+		o.save()
+	case !o.reading:
+		o.begin()
+	case len(o.readings) > 0:
+		o.readings[0](&o.snapshot)
+		o.readings = o.readings[1:]
+	default:
+		o.plan()
+	}
+}
+
+// Pass does a whole pass, undisturbed.
+func (o *Operator) Pass() {
+	o.Step()
+	for o.Busy() {
+		o.Step()
+	}
+}
+
+func (o *Operator) begin() {
+	o.reading, o.disturbed, o.seen = true, o.world.disturbed, o.world.watched
+	o.snapshot, o.readings = o.world.ReadStack(), o.world.Readings()
+	if o.chance != nil {
+		o.chance.Shuffle(len(o.readings), func(i, j int) { o.readings[i], o.readings[j] = o.readings[j], o.readings[i] })
+	}
+}
+
+func (o *Operator) plan() {
+	o.reading = false
+	o.snapshot.Results = o.results
+	next := plan.Next(o.snapshot, o.world.Now)
+	o.next = &next
+}
+
+// save keeps the status before anything is done. A status that says nothing new is not written.
+func (o *Operator) save() {
+	next := *o.next
+	o.next = nil
+	same := equality.Semantic.DeepEqual(next.Status, o.snapshot.Stack.Status)
+	if !same && !o.world.Save(o.Name, o.snapshot.Stack, next.Status) {
+		o.Idle = false
+		o.seen = -1
+		return
+	}
+	o.snapshot.Stack.Status = *next.Status.DeepCopy()
+	o.results = nil
+	o.Last, o.Wake, o.Idle = next, next.Wake, same && len(next.Actions) == 0
+	for _, a := range next.Actions {
+		if _, tells := a.(plan.Event); !tells {
+			o.tasks = append(o.tasks, o.world.Begin(o.snapshot, a))
+		}
+	}
+	if o.chance != nil {
+		o.chance.Shuffle(len(o.tasks), func(i, j int) { o.tasks[i], o.tasks[j] = o.tasks[j], o.tasks[i] })
+	}
+}
+
+// write does the next write of the first task.
+func (o *Operator) write() {
+	t := &o.tasks[0]
+	var effect Effect
+	if len(t.Writes) > 0 {
+		effect = t.Writes[0]()
+		t.Writes = t.Writes[1:]
+		effect.At, effect.Who, effect.Action = o.world.Now, o.Name, t.Action
+		effect.Disturbed = o.disturbed != o.world.disturbed
+		if effect.Refused != nil {
+			effect.Effect = "refused: " + effect.Refused.Reason
+		}
+		o.world.Log = append(o.world.Log, effect.Write)
+	}
+	if effect.Effect == Conflict {
+		o.seen = -1
+		o.tasks = o.tasks[1:]
+		return
+	}
+	if len(t.Writes) > 0 && effect.Refused == nil {
+		return
+	}
+	if result := t.result(o.world.stamp(), effect.Refused); result != nil {
+		o.results = append(o.results, *result)
+	}
+	o.tasks = o.tasks[1:]
+}

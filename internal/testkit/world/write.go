@@ -1,0 +1,243 @@
+package world
+
+import (
+	"slices"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// What comes of a write.
+const (
+	Written   = "written"
+	LeftAlone = "left alone"
+	Conflict  = "conflict"
+)
+
+// Save replaces the Stack's status if nobody else has since it was read.
+func (w *World) Save(who string, read v1alpha1.Stack, status v1alpha1.StackStatus) bool {
+	entry := Write{At: w.Now, Who: who, Effect: Conflict, StatusBefore: w.Stack.Status.DeepCopy()}
+	if ok := read.ResourceVersion == w.Stack.ResourceVersion && read.UID == w.Stack.UID; ok {
+		w.Stack.Status = *status.DeepCopy()
+		truncate(&w.Stack.Status)
+		w.Stack.ResourceVersion = w.nextVersion()
+		w.changed()
+		entry.Effect, entry.StatusAfter = Written, w.Stack.Status.DeepCopy()
+	}
+	w.Log = append(w.Log, entry)
+	return entry.Effect == Written
+}
+
+// truncate drops what the API does not keep of times.
+func truncate(s *v1alpha1.StackStatus) {
+	for i := range s.Units {
+		for j := range s.Units[i].Observations {
+			o := &s.Units[i].Observations[j]
+			o.At = metav1.NewTime(o.At.Truncate(1e9))
+		}
+	}
+}
+
+// Task is an action as it is carried out: one write after the other.
+type Task struct {
+	Action plan.Action
+	Writes []func() Effect
+	// observes is the key of the result that the action has; empty where success is seen in the cluster.
+	observes string
+	about    v1alpha1.Observation
+}
+
+// Effect is what came of one write.
+type Effect struct {
+	Write
+	// Refused is what people have to change.
+	Refused *plan.Problem
+}
+
+// Begin takes an action apart into its writes. The Snapshot is the one that it was planned from.
+func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
+	t := Task{Action: action}
+	switch a := action.(type) {
+	case plan.RenderRelease:
+		return observing(t, s, "render", a.Release, a.Attempt, func() Effect { return w.render(a) })
+	case plan.Preflight:
+		return observing(t, s, "preflight", a.Release, a.Attempt, func() Effect { return Effect{} })
+	case plan.VerifyContent:
+		return observing(t, s, "verify", a.Release, a.Attempt, func() Effect { return w.verify(a) })
+	case plan.ApplyBase:
+		return observing(t, s, "base", a.Release, a.Attempt, w.applyBase(a)...)
+	case plan.ApplyMember:
+		t.Writes = w.applyMember(a)
+	case plan.Scale:
+		t.Writes = []func() Effect{func() Effect { return w.scale(a) }}
+	case plan.WriteEntry:
+		t.Writes = []func() Effect{func() Effect { return w.writeEntry(a) }}
+	case plan.PrepareSlot:
+		t.Writes = []func() Effect{func() Effect { return w.makeNamespace(a) }, func() Effect { return w.bind(a) }}
+	default:
+		t.Writes = []func() Effect{func() Effect { return w.keepRecord(action) }}
+	}
+	return t
+}
+
+func observing(t Task, s plan.Snapshot, key string, r plan.ReleaseRef, attempt int32, writes ...func() Effect) Task {
+	t.observes, t.Writes = key, writes
+	t.about = v1alpha1.Observation{Key: key, Release: r.UID, Attempt: attempt, OK: true}
+	if units := s.Stack.Status.Units; len(units) > 0 && units[0].Step != nil {
+		t.about.Step = units[0].Step.Kind
+	}
+	return t
+}
+
+// Result of a task whose writes are all done, or of one that was refused; nil where there is none.
+func (t Task) result(now metav1.Time, refused *plan.Problem) *v1alpha1.Observation {
+	if t.observes == "" {
+		return nil
+	}
+	o := t.about
+	o.At = now
+	if refused != nil {
+		o.OK, o.Reason, o.Message = false, refused.Reason, refused.Message
+	}
+	return &o
+}
+
+func (w *World) render(a plan.RenderRelease) Effect {
+	r := w.releaseOf(a.Release)
+	if r == nil || r.Status.Started != nil {
+		return Effect{Write: Write{Effect: LeftAlone}}
+	}
+	m := w.manifest(r.Spec.Revision)
+	if m.Fails != "" {
+		return Effect{Refused: &plan.Problem{Reason: m.Fails, Message: "revision " + r.Spec.Revision + ": " + m.Fails}}
+	}
+	started := &v1alpha1.ReleaseStarted{
+		At: w.stamp(), Commit: r.Spec.Revision, Inputs: "inputs-" + r.Spec.Revision, Digest: "digest-" + r.Spec.Revision,
+		StepsSchema: v1alpha1.StepsSchema, Steps: slices.Clone(a.Steps), Members: m.Members,
+	}
+	w.start(r, started)
+	return Effect{Write: Write{Effect: Written}}
+}
+
+func (w *World) start(r *v1alpha1.Release, started *v1alpha1.ReleaseStarted) {
+	r.Status.Started = started.DeepCopy()
+	w.Content[r.Name] = true
+	w.changed()
+}
+
+func (w *World) stamp() metav1.Time { return metav1.NewTime(w.Now.Truncate(1e9)) }
+
+func (w *World) releaseOf(ref plan.ReleaseRef) *v1alpha1.Release {
+	r := w.Release(ref.Name)
+	if r == nil || r.UID != ref.UID {
+		return nil
+	}
+	return r
+}
+
+func (w *World) verify(a plan.VerifyContent) Effect {
+	for _, x := range w.Namespace(a.Slot).Workloads {
+		if x.Edited && x.Release == a.Release.Name {
+			return Effect{Refused: &plan.Problem{Reason: v1alpha1.ReasonContentDrifted, Message: x.Kind + "/" + x.Name + " was changed by hand"}}
+		}
+	}
+	return Effect{}
+}
+
+func (w *World) writeEntry(a plan.WriteEntry) Effect {
+	r := w.Route(a.Entry)
+	switch {
+	case r.Exists && r.Epoch > a.Intent.Epoch:
+		return Effect{Write: Write{Effect: LeftAlone}}
+	case a.ResourceVersion != r.resourceVersion():
+		return Effect{Write: Write{Effect: Conflict}}
+	case !r.Exists && r.Adopted:
+		return Effect{Refused: w.missing(r)}
+	}
+	before := r.copy()
+	if !r.Exists || r.Epoch == 0 {
+		r.Origin = slices.Clone(r.Weights)
+	}
+	r.Exists, r.Epoch, r.By = true, a.Intent.Epoch, "lockstep"
+	r.Weights, r.Preview = slices.Clone(r.wanted(a.Intent)), a.Intent.Preview
+	w.touch(r)
+	return Effect{Write: Write{Effect: Written, RouteBefore: before, RouteAfter: r.copy()}}
+}
+
+// touch gives a route whose spec was written a new generation.
+func (w *World) touch(r *Route) {
+	r.version, r.generation = w.nextNumber(), r.generation+1
+	w.changed()
+}
+
+func (r *Route) resourceVersion() string {
+	if !r.Exists {
+		return ""
+	}
+	return strconv.FormatInt(r.version, 10)
+}
+
+func (r *Route) copy() *Route {
+	c := *r
+	c.Weights, c.Origin = slices.Clone(r.Weights), slices.Clone(r.Origin)
+	return &c
+}
+
+// keepRecord carries out the actions that write Lockstep's own kinds.
+func (w *World) keepRecord(action plan.Action) Effect {
+	done := true
+	switch a := action.(type) {
+	case plan.EndRelease:
+		done = w.endRelease(a)
+	case plan.CopyContent:
+		if r := w.releaseOf(a.Release); r != nil && r.Status.Started == nil {
+			w.start(r, &a.Started)
+		}
+	case plan.CreateRelease:
+		w.MakeRelease(a.Name, a.Spec)
+	case plan.DeleteRelease:
+		w.DeleteRelease(a.Release)
+	case plan.AnswerDecision:
+		done = w.answer(a)
+	}
+	if !done {
+		return Effect{Write: Write{Effect: LeftAlone}}
+	}
+	return Effect{Write: Write{Effect: Written}}
+}
+
+func (w *World) endRelease(a plan.EndRelease) bool {
+	r := w.releaseOf(a.Release)
+	if r == nil || (r.Status.Ended != nil && r.Status.Ended.Outcome == a.Ended.Outcome) {
+		return false
+	}
+	r.Status.Ended = a.Ended.DeepCopy()
+	w.changed()
+	return true
+}
+
+// DeleteRelease removes a Release, with its content and the Decisions about it.
+func (w *World) DeleteRelease(ref plan.ReleaseRef) {
+	if w.releaseOf(ref) == nil {
+		return
+	}
+	w.Releases = slices.DeleteFunc(w.Releases, func(r *v1alpha1.Release) bool { return r.UID == ref.UID })
+	w.Decisions = slices.DeleteFunc(w.Decisions, func(d *v1alpha1.Decision) bool { return d.Spec.ReleaseUID == string(ref.UID) })
+	delete(w.Content, ref.Name)
+	w.changed()
+}
+
+func (w *World) answer(a plan.AnswerDecision) bool {
+	for _, d := range w.Decisions {
+		if d.UID == a.UID && d.Status.Result == "" {
+			at := w.stamp()
+			d.Status = v1alpha1.DecisionStatus{Result: a.Result, Message: a.Message, At: &at}
+			w.changed()
+			return true
+		}
+	}
+	return false
+}
