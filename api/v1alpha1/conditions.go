@@ -104,6 +104,7 @@ const (
 	ReasonDependencyCycle    = "DependencyCycle"
 	ReasonUnknownMember      = "UnknownMember"
 	ReasonDuplicateObject    = "DuplicateObject"
+	ReasonUnsupportedKind    = "UnsupportedKind"
 
 	// Deploying.
 	ReasonNamespaceNoConsent    = "NamespaceNotConsented"

@@ -1,0 +1,86 @@
+package render
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	kindDeployment  = "Deployment"
+	kindStatefulSet = "StatefulSet"
+	kindDaemonSet   = "DaemonSet"
+	kindJob         = "Job"
+	kindCronJob     = "CronJob"
+	kindService     = "Service"
+)
+
+// WithoutReplicas returns a copy that leaves out what belongs to the field manager of sizes: spec.replicas, an HPA's
+// minReplicas, and whether a Job or CronJob is suspended.
+func WithoutReplicas(object *unstructured.Unstructured) *unstructured.Unstructured {
+	result := withoutSize(object)
+	if isWorkload(result) && suspends(result.GetKind()) {
+		unstructured.RemoveNestedField(result.Object, "spec", "suspend")
+	}
+	return result
+}
+
+// withoutSize is for digests: a team's suspended CronJob is part of its content.
+func withoutSize(object *unstructured.Unstructured) *unstructured.Unstructured {
+	result := object.DeepCopy()
+	if scales(result) {
+		unstructured.RemoveNestedField(result.Object, "spec", "replicas")
+	}
+	if isAutoscaler(result) {
+		unstructured.RemoveNestedField(result.Object, "spec", "minReplicas")
+	}
+	return result
+}
+
+// Quiesced returns a copy of a Worker that does nothing: no replicas, or suspended. A DaemonSet has neither, and comes
+// back as it is.
+func Quiesced(object *unstructured.Unstructured) *unstructured.Unstructured {
+	result := object.DeepCopy()
+	switch {
+	case scales(result):
+		setSpec(result, "replicas", int64(0))
+	case isWorkload(result) && suspends(result.GetKind()):
+		setSpec(result, "suspend", true)
+	}
+	return result
+}
+
+func setSpec(object *unstructured.Unstructured, field string, value any) {
+	spec, ok := object.Object["spec"].(map[string]any)
+	if !ok {
+		spec = map[string]any{}
+		object.Object["spec"] = spec
+	}
+	spec[field] = value
+}
+
+func scales(object *unstructured.Unstructured) bool {
+	return isWorkload(object) && (object.GetKind() == kindDeployment || object.GetKind() == kindStatefulSet)
+}
+
+func suspends(kind string) bool { return kind == kindJob || kind == kindCronJob }
+
+func isAutoscaler(object *unstructured.Unstructured) bool {
+	return groupOf(object) == "autoscaling" && object.GetKind() == "HorizontalPodAutoscaler"
+}
+
+// IsWorkload is whether the object is of a kind that can be a member.
+func IsWorkload(object *unstructured.Unstructured) bool { return isWorkload(object) }
+
+// isWorkload is whether the object is of a kind that can be a member.
+func isWorkload(object *unstructured.Unstructured) bool {
+	switch object.GetKind() {
+	case kindDeployment, kindStatefulSet, kindDaemonSet:
+		return groupOf(object) == "apps"
+	case kindJob, kindCronJob:
+		return groupOf(object) == "batch"
+	}
+	return false
+}
+
+func groupOf(object *unstructured.Unstructured) string {
+	return object.GroupVersionKind().Group
+}
