@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,17 +103,17 @@ func (a *app) commands() []*cobra.Command {
 	return all
 }
 
-// shownFlags are the connection flags that help lists; the rest work without being listed.
-var shownFlags = map[string]bool{"namespace": true, "context": true, "kubeconfig": true}
+// hiddenFlags are the connection flags that help does not list. They work all the same.
+var hiddenFlags = []string{
+	"as", "as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key", "cluster",
+	"disable-compression", "insecure-skip-tls-verify", "proxy-url", "request-timeout", "server", "tls-server-name", "token", "user",
+}
 
 func (a *app) connectionFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	a.flags.AddFlags(flags)
-	for _, name := range []string{
-		"as", "as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key", "cluster",
-		"disable-compression", "insecure-skip-tls-verify", "request-timeout", "server", "tls-server-name", "token", "user",
-	} {
-		if f := flags.Lookup(name); f != nil && !shownFlags[name] {
+	for _, name := range hiddenFlags {
+		if f := flags.Lookup(name); f != nil {
 			f.Hidden = true
 		}
 	}
@@ -122,15 +123,18 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := ""
+	hint := "see kubectl lockstep --help"
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return usagef("there is no command %q%s See kubectl lockstep --help", args[0], hint)
+	return usagef("there is no command %q; %s", args[0], hint)
 }
 
 // atMostOne is for commands whose one argument may be left out.
 func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 && cmd.Flags().Changed("wait") && slices.Contains(goalWords, strings.ToLower(args[1])) {
+		return usagef("join the goal to its flag: --wait=%s", args[1])
+	}
 	if len(args) > 1 {
 		return usagef("one %s at most, and these are %d: %s; see %s --help", argument(cmd), len(args), strings.Join(args, " "), cmd.CommandPath())
 	}

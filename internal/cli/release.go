@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -15,8 +14,6 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/plan"
 	"github.com/lockstep-dev/lockstep/internal/view"
 )
-
-var errUnknownGoal = errors.New("there is no such goal")
 
 type releaseFlags struct {
 	revision string
@@ -35,7 +32,9 @@ func (a *app) releaseCommand() *cobra.Command {
 held until it is promoted (or moved to at once, where the Stack says promotion: Auto).
 
 With --revision, making it twice is making it once: a pipeline can be run again. Without it, or with the Stack's own
-branch, the head of the branch is released, and each call makes a release of its own.`,
+branch, the head of the branch is released, and each call makes a release of its own.
+
+A pipeline needs the ClusterRole lockstep-pipeline in the Stack's namespace; to promote, abort or roll back, lockstep-decider.`,
 		Example: `  kubectl lockstep release shop                                   # the head of the branch
   kubectl lockstep release shop --revision v1.4.2 --wait=Hold     # a tag; wait until it can be tested
   kubectl lockstep release shop --revision v1.4.2 --retry         # once more, after it failed

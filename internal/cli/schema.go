@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -93,11 +95,13 @@ func (s *definition) judge(ctx context.Context, obj map[string]any) []string {
 func sentences(errs field.ErrorList) []string {
 	var out []string
 	for _, e := range errs {
-		if e.Type == field.ErrorTypeInvalid && e.Detail != "" {
-			out = append(out, fmt.Sprintf("%s: %s", e.Field, e.Detail))
+		detail := strings.TrimPrefix(e.Detail, e.Field+" in body ")
+		if (e.Type == field.ErrorTypeInvalid || e.Type == field.ErrorTypeTypeInvalid) && detail != "" {
+			out = append(out, e.Field+": "+detail)
 			continue
 		}
 		out = append(out, e.Error())
 	}
+	slices.Sort(out)
 	return out
 }

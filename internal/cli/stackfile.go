@@ -23,6 +23,8 @@ type stackFile struct {
 	raw  map[string]any
 	// broken says why the document could not be read.
 	broken error
+	// braces: it has those of a template.
+	braces bool
 }
 
 func (f stackFile) name() string {
@@ -51,14 +53,16 @@ func findStacks(path string) ([]stackFile, error) {
 			return nil
 		}
 		stacks, err := readStacks(p)
-		found = append(found, stacks...)
+		found = append(found, slices.DeleteFunc(stacks, stackFile.template)...)
 		return err
 	})
 	return found, err
 }
 
-// readStacks reads the Stacks of a file. Whether they can be read strictly is found later: a file of templates is no
-// file of Stacks, and is passed over.
+// template reports whether it is no YAML yet: a chart that makes a Stack is judged by what it renders to.
+func (f stackFile) template() bool { return f.broken != nil && len(f.raw) == 0 && f.braces }
+
+// readStacks reads the Stacks of a file, those that cannot be read strictly too.
 func readStacks(path string) ([]stackFile, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -84,7 +88,7 @@ func readStacks(path string) ([]stackFile, error) {
 }
 
 func parseStack(path string, doc []byte) (stackFile, bool) {
-	f := stackFile{path: path, raw: map[string]any{}}
+	f := stackFile{path: path, raw: map[string]any{}, braces: bytes.Contains(doc, []byte("{{"))}
 	f.broken = yaml.UnmarshalStrict(doc, &f.raw)
 	if f.broken != nil {
 		_ = yaml.Unmarshal(doc, &f.raw)

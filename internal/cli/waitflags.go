@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ const (
 	goalWithin   = 30 * time.Minute
 )
 
+// goalWords are the goals as people type them.
+var goalWords = []string{"hold", "live", "done"}
+
 // waitFlags are --wait and --timeout.
 type waitFlags struct {
 	goal    goal
@@ -23,14 +27,18 @@ type waitFlags struct {
 
 func (w *waitFlags) add(cmd *cobra.Command, byDefault goal, goals ...goal) {
 	w.goals = goals
-	var names []string
-	for _, g := range goals {
-		names = append(names, string(g))
-	}
-	cmd.Flags().Var(w, "wait", "wait until the release is at "+strings.Join(names, ", ")+", and say on the way what it waits for")
+	cmd.Flags().Var(w, "wait", "wait until it is at "+w.names()+", and say on the way what it waits for")
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(byDefault)
 	cmd.Flags().DurationVar(&w.timeout, "timeout", 0, "how long to wait (default: 30s for an answer, 30m with --wait)")
-	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions(strings.Split(w.names(), ", "), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (w *waitFlags) names() string {
+	var names []string
+	for _, g := range w.goals {
+		names = append(names, string(g))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (w *waitFlags) String() string { return string(w.goal) }
@@ -39,7 +47,7 @@ func (w *waitFlags) Type() string   { return "goal" }
 func (w *waitFlags) Set(s string) error {
 	i := slices.IndexFunc(w.goals, func(g goal) bool { return strings.EqualFold(string(g), s) })
 	if i < 0 {
-		return errUnknownGoal
+		return fmt.Errorf("there is no such goal; wait for %s", w.names())
 	}
 	w.goal = w.goals[i]
 	return nil

@@ -60,6 +60,7 @@ func (c *Cluster) drain(ctx context.Context, t target, out chan<- struct{}) {
 		return
 	}
 	defer w.Stop()
+	signal(out) // what changed before the watch began would be missed
 	for {
 		select {
 		case <-ctx.Done():

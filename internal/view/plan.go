@@ -98,5 +98,8 @@ func (v *Plan) looks() string {
 	if v.Wake == nil {
 		return "again when something changes"
 	}
+	if !v.Wake.After(v.Now.Time) {
+		return "again at once"
+	}
 	return "again when something changes, or in " + v.Wake.Sub(v.Now.Time).Round(time.Second).String()
 }

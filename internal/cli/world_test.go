@@ -1,0 +1,168 @@
+package cli_test
+
+import (
+	"context"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/cli"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// world is a cluster with a controller that does what it is told.
+type world struct {
+	t *testing.T
+	c client.WithWatch
+	// after is what the controller does, status by status, once made has been made; left is what remains of it.
+	after  []*unstructured.Unstructured
+	left   []*unstructured.Unstructured
+	made   string
+	acting bool
+	// denied are the verbs that the user lacks.
+	denied map[string]bool
+	// forbidden are the kinds in slots that the user may not list.
+	forbidden bool
+}
+
+func newWorld(t *testing.T, objects, after []*unstructured.Unstructured) *world {
+	t.Helper()
+	w := &world{t: t, after: after, denied: map[string]bool{}}
+	b := fake.NewClientBuilder().WithScheme(cli.Scheme()).WithStatusSubresource(&v1alpha1.Stack{}, &v1alpha1.Release{}, &v1alpha1.Decision{})
+	for _, u := range objects {
+		if u.GetKind() == "Forbidden" {
+			w.forbidden = true
+			continue
+		}
+		b = b.WithObjects(typed(t, u))
+	}
+	w.c = b.WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Get: w.get, List: w.list}).Build()
+	return w
+}
+
+func typed(t *testing.T, u *unstructured.Unstructured) client.Object {
+	t.Helper()
+	obj, err := cli.Scheme().New(u.GroupVersionKind())
+	if runtime.IsNotRegisteredError(err) {
+		return u
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
+		t.Fatal(err)
+	}
+	return obj.(client.Object)
+}
+
+func (w *world) list(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+	if _, deployments := list.(*appsv1.DeploymentList); deployments && w.forbidden {
+		return apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "", nil)
+	}
+	return c.List(ctx, list, opts...)
+}
+
+// create answers reviews as an API server does, and has the controller act on what is made.
+func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+	switch o := obj.(type) {
+	case *authenticationv1.SelfSubjectReview:
+		o.Status.UserInfo.Username = "ana@example.com"
+		return nil
+	case *authorizationv1.SelfSubjectAccessReview:
+		o.Status.Allowed = !w.denied[o.Spec.ResourceAttributes.Verb]
+		return nil
+	case *authorizationv1.SubjectAccessReview:
+		o.Status.Allowed = !w.denied[o.Spec.ResourceAttributes.Verb]
+		return nil
+	case *v1alpha1.Release, *v1alpha1.Decision:
+		obj.SetUID("uid-" + "made")
+		obj.SetCreationTimestamp(metav1.NewTime(now))
+		if err := c.Create(ctx, obj, opts...); err != nil {
+			return err
+		}
+		w.made, w.left = obj.GetName(), w.after
+		return nil
+	}
+	return c.Create(ctx, obj, opts...)
+}
+
+// get lets the controller do its next deed once the command has looked at what it made: what is seen does not depend on
+// who is faster.
+func (w *world) get(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	err := c.Get(ctx, key, obj, opts...)
+	switch obj.(type) {
+	case *v1alpha1.Release, *v1alpha1.Decision:
+		if w.made != "" && !w.acting {
+			w.act(c)
+		}
+	}
+	return err
+}
+
+// act writes the next status of after.yaml. The name "made" is what was made.
+func (w *world) act(c client.WithWatch) {
+	if len(w.left) == 0 {
+		return
+	}
+	w.acting = true
+	defer func() { w.acting = false }()
+	next := typed(w.t, w.left[0])
+	w.left = w.left[1:]
+	if next.GetName() == "made" {
+		next.SetName(w.made)
+	}
+	current := next.DeepCopyObject().(client.Object)
+	if err := c.Get(context.Background(), client.ObjectKeyFromObject(next), current); err != nil {
+		w.t.Errorf("the controller of the test: %v", err)
+		return
+	}
+	copyStatus(current, next)
+	if err := c.Status().Update(context.Background(), current); err != nil {
+		w.t.Errorf("the controller of the test: %v", err)
+	}
+}
+
+func copyStatus(to, from client.Object) {
+	switch to := to.(type) {
+	case *v1alpha1.Stack:
+		to.Status = from.(*v1alpha1.Stack).Status
+	case *v1alpha1.Release:
+		to.Status = from.(*v1alpha1.Release).Status
+	case *v1alpha1.Decision:
+		to.Status = from.(*v1alpha1.Decision).Status
+	}
+}
+
+func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.Options {
+	return cli.Options{
+		IOStreams: streams,
+		Clock:     c,
+		Connect: func(flags *genericclioptions.ConfigFlags) (*cli.Cluster, error) {
+			namespace := "shop"
+			if flags.Namespace != nil && *flags.Namespace != "" {
+				namespace = *flags.Namespace
+			}
+			return &cli.Cluster{WithWatch: w.c, Namespace: namespace, Default: "shop"}, nil
+		},
+		Observe: func(ctx context.Context, c *cli.Cluster, stack *v1alpha1.Stack) (*plan.Snapshot, []string, error) {
+			return cli.Observe(ctx, c, stack)
+		},
+		Screen:  func() (int, bool) { return 0, false },
+		Getenv:  func(string) string { return "" },
+		Random:  func(int) string { return "x1y2z" },
+		Version: "v0.0.0-test",
+	}
+}
