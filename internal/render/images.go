@@ -1,29 +1,27 @@
 package render
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-// override puts the images of a Release in place of those in the manifests.
-func override(objects []object, images []v1alpha1.ImageOverride) error {
+// overrideImages puts the images of a Release in place of those in the manifests.
+func overrideImages(objects []object, images []v1alpha1.ImageOverride) error {
 	for _, image := range images {
-		if err := overrideOne(objects, image); err != nil {
+		if err := overrideImage(objects, image); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func overrideOne(objects []object, image v1alpha1.ImageOverride) error {
+func overrideImage(objects []object, image v1alpha1.ImageOverride) error {
 	i := slices.IndexFunc(objects, func(o object) bool { return isWorkload(o.Unstructured) && o.GetName() == image.Member })
 	if i < 0 {
-		return refuse(v1alpha1.ReasonUnknownMember, "an image is given for %s, which is no member of the stack; the members are %s", image.Member, memberNames(objects))
+		return refuse(v1alpha1.ReasonUnknownMember, "the Release gives an image for %s, which is no member of the stack; the members are %s", image.Member, workloadNames(objects))
 	}
-	container, err := containerFor(objects[i], image)
+	container, err := containerFor(podSpec(objects[i].Unstructured), image)
 	if err != nil {
 		return err
 	}
@@ -32,24 +30,22 @@ func overrideOne(objects []object, image v1alpha1.ImageOverride) error {
 }
 
 // containerFor finds the container by name; without one, the only container, or the one of the member's name.
-func containerFor(o object, image v1alpha1.ImageOverride) (map[string]any, error) {
-	all := containersOf(podSpec(o.Unstructured))
+func containerFor(pod map[string]any, image v1alpha1.ImageOverride) (map[string]any, error) {
 	name := image.Container
 	if name == "" {
-		main := containersIn(podSpec(o.Unstructured), "containers")
-		if len(main) == 1 {
-			return main[0], nil
+		if own := containersIn(pod, "containers"); len(own) == 1 {
+			return own[0], nil
 		}
 		name = image.Member
 	}
+	all := containersOf(pod)
 	if i := slices.IndexFunc(all, func(c map[string]any) bool { return c["name"] == name }); i >= 0 {
 		return all[i], nil
 	}
-	names := containerNames(all)
 	if image.Container == "" {
-		return nil, refuse(v1alpha1.ReasonUnknownMember, "an image is given for member %s, which has several containers: %s; say which one (container)", image.Member, names)
+		return nil, refuse(v1alpha1.ReasonUnknownMember, "the Release gives an image for member %s and does not say for which of its containers; they are %s", image.Member, containerNames(all))
 	}
-	return nil, refuse(v1alpha1.ReasonUnknownMember, "an image is given for container %s of member %s, which has no such container; it has %s", image.Container, image.Member, names)
+	return nil, refuse(v1alpha1.ReasonUnknownMember, "the Release gives an image for container %s of member %s, which has no such container; it has %s", image.Container, image.Member, containerNames(all))
 }
 
 func containerNames(containers []map[string]any) string {
@@ -59,11 +55,16 @@ func containerNames(containers []map[string]any) string {
 			names = append(names, name)
 		}
 	}
-	return listed(names, maxListed)
+	return orNone(names)
 }
 
-func sortedImages(images []v1alpha1.ImageOverride) []v1alpha1.ImageOverride {
-	return slices.SortedFunc(slices.Values(images), func(a, b v1alpha1.ImageOverride) int {
-		return cmp.Or(strings.Compare(a.Member, b.Member), strings.Compare(a.Container, b.Container))
-	})
+func workloadNames(objects []object) string {
+	var names []string
+	for _, o := range objects {
+		if isWorkload(o.Unstructured) {
+			names = append(names, o.GetName())
+		}
+	}
+	slices.Sort(names)
+	return orNone(names)
 }
