@@ -65,11 +65,22 @@ func (p *planner) pointedAt() (string, *Problem) {
 func (p *planner) strayPods() *Problem {
 	for i := range p.s.Slots {
 		s := &p.s.Slots[i]
-		if n := len(s.Pods); n > 0 {
-			return p.unknown("no entry sends users to slot %s, but %d of its Pods run in namespace %s (such as %s)", s.Name, n, s.Namespace, s.Pods[0].Name)
+		if stray := p.stray(s); len(stray) > 0 {
+			return p.unknown("no entry sends users to slot %s, but %d of its Pods run in namespace %s (such as %s)", s.Name, len(stray), s.Namespace, stray[0].Name)
 		}
 	}
 	return nil
+}
+
+// stray Pods are those that Lockstep cannot account for: once it has begun, those that it stamped are leftovers of its own.
+func (p *planner) stray(s *Slot) []Pod {
+	var stray []Pod
+	for _, pod := range s.Pods {
+		if p.u.Route == nil || pod.Release == "" {
+			stray = append(stray, pod)
+		}
+	}
+	return stray
 }
 
 func (p *planner) unknown(format string, args ...any) *Problem {

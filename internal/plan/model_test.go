@@ -329,20 +329,24 @@ func (m *machine) policy(t *rapid.T) {
 // settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses = false
+	m.w.MendPods()
 	m.tell("from here on nothing disturbs")
 	quiet := 0
-	for range 4000 {
+	for range 20000 {
 		if m.round(t) {
 			quiet = 0
 			m.w.Pass(100 * time.Millisecond)
 			continue
 		}
-		if quiet++; quiet > 3 && !m.slotsMove() {
+		if quiet++; quiet > 3 && !m.moves() {
 			return
 		}
 		m.sleep(t)
 	}
-	t.Fatalf("the world never settles\n%s", strings.Join(m.story, "\n"))
+	for _, o := range m.ops {
+		m.tell("%s: due %v idle %v wake %s last %+v", o.Name, o.Due(), o.Idle, o.Wake.Format("15:04:05.0"), o.Last.Actions)
+	}
+	t.Fatalf("the world never settles: %+v\n%+v\n%s", m.w.Stack.Status.Slots, m.w.Stack.Status.Conditions, strings.Join(m.story, "\n"))
 }
 
 func (m *machine) round(t *rapid.T) (busy bool) {
@@ -353,7 +357,8 @@ func (m *machine) round(t *rapid.T) (busy bool) {
 		}
 		m.check(t)
 	}
-	busy = m.w.Tick(nil) || busy
+	ticked := m.w.Tick(nil)
+	busy = busy || ticked
 	m.check(t)
 	return busy
 }
@@ -367,8 +372,8 @@ func (m *machine) sleep(t *rapid.T) {
 		}
 	}
 	if next.IsZero() {
-		if m.slotsMove() {
-			t.Fatalf("nobody wakes, and slots are not at rest\n%s", strings.Join(m.story, "\n"))
+		if m.moves() {
+			t.Fatalf("nobody wakes, and not all is at rest\n%s", strings.Join(m.story, "\n"))
 		}
 		return
 	}
@@ -377,8 +382,12 @@ func (m *machine) sleep(t *rapid.T) {
 	}
 }
 
-// slotsMove is whether a slot is not at rest yet, for which only time has to pass.
-func (m *machine) slotsMove() bool {
+// moves is whether a release or a slot is not at rest yet, for which only time has to pass.
+func (m *machine) moves() bool {
+	u := m.unit()
+	if u.ActiveRelease != "" && !atRest[u.Step.Reason] {
+		return true
+	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
 		return s.State == v1alpha1.SlotWarm || s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring
 	})

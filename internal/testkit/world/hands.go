@@ -26,6 +26,15 @@ func (w *World) CrashPod(n *Namespace, p *Pod) {
 	w.changed()
 }
 
+// MendPods has Pods that crashed come up again.
+func (w *World) MendPods() {
+	for _, n := range w.Namespaces {
+		for _, p := range n.Pods {
+			p.Broken = false
+		}
+	}
+}
+
 // EditRoute is someone who writes weights into a route by hand.
 func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
 	r.Exists, r.Weights, r.By = true, weights, "kubectl-edit"

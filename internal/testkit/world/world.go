@@ -37,6 +37,7 @@ type World struct {
 	Log []Write
 
 	versions int64
+	decided  int
 	// watched counts the changes that a watch would tell of.
 	watched int64
 	// disturbed counts what the world does to a slot that no one could foresee.
@@ -181,8 +182,8 @@ func (w *World) MakeRelease(name string, spec v1alpha1.ReleaseSpec) *v1alpha1.Re
 // Decide creates a Decision.
 func (w *World) Decide(spec v1alpha1.DecisionSpec) *v1alpha1.Decision {
 	d := &v1alpha1.Decision{Spec: spec}
-	id := w.nextVersion()
-	d.Name, d.UID = fmt.Sprintf("decision-%d", len(w.Decisions)+1), types.UID("uid-"+id)
+	w.decided++
+	d.Name, d.UID = fmt.Sprintf("decision-%d", w.decided), types.UID("uid-"+w.nextVersion())
 	d.CreationTimestamp = metav1.NewTime(w.Now.Truncate(time.Second))
 	w.Decisions = append(w.Decisions, d)
 	w.changed()
