@@ -412,7 +412,7 @@ func (m *machine) settled(t *rapid.T) {
 		}
 	}
 	for _, d := range m.w.Decisions {
-		if d.Status.Result == "" {
+		if d.Status.Result == "" && m.w.Release(d.Spec.Release) != nil {
 			t.Fatalf("decision %s was never answered\n%s", d.Name, strings.Join(m.story, "\n"))
 		}
 	}

@@ -50,9 +50,14 @@ func (p *planner) retain() bool {
 	return true
 }
 
+// asked is whether a Decision about the release waits for its answer, which nobody could give once it is gone.
+func (p *planner) asked(release string) bool {
+	return slices.ContainsFunc(p.s.Decisions, func(d v1alpha1.Decision) bool { return d.Spec.Release == release })
+}
+
 // needed is whether something still refers to the release.
 func (p *planner) needed(r *v1alpha1.Release) bool {
-	if r.Name == p.u.ActiveRelease || r.Name == p.u.LiveRelease || p.holds(r.Name) {
+	if r.Name == p.u.ActiveRelease || r.Name == p.u.LiveRelease || p.holds(r.Name) || p.asked(r.Name) {
 		return true
 	}
 	if p.st.Source != nil && p.st.Source.Release == r.Name {

@@ -166,11 +166,21 @@ func (w *World) endpoints(n *Namespace, s *Service) bool {
 	return true
 }
 
-// heal forgets that a namespace was harmed once each of its Services has an endpoint again.
+// heal forgets that a namespace was harmed once nothing in it is broken, and each of its Services answers again.
 func (w *World) heal(n *Namespace) {
-	if !slices.ContainsFunc(n.Services, func(s *Service) bool { return len(s.Endpoints) == 0 }) {
+	broken := slices.ContainsFunc(n.Pods, func(p *Pod) bool { return p.Broken })
+	dumb := slices.ContainsFunc(n.Services, func(s *Service) bool { return !n.answers(s) })
+	if !broken && !dumb {
 		n.Hurt = false
 	}
+}
+
+// answers is whether any Pod on the Service's list is ready.
+func (n *Namespace) answers(s *Service) bool {
+	return slices.ContainsFunc(s.Endpoints, func(name string) bool {
+		p := n.Pod(name)
+		return p != nil && p.Ready
+	})
 }
 
 // accept is the router's controller. Its word changes the route's resourceVersion.
