@@ -18,17 +18,18 @@ func confine(l Limits) error {
 	}
 	cpu := uint64(math.Ceil(l.Timeout.Seconds()))*2 + 1
 	for _, limit := range []struct {
-		resource int
-		value    uint64
+		resource  int
+		soft, max uint64
 	}{
 		// Go reserves much address space that it never uses: what counts is what is added.
-		{syscall.RLIMIT_AS, mapped + uint64(l.Memory)},
-		{syscall.RLIMIT_CPU, cpu},
-		{syscall.RLIMIT_FSIZE, 0},
-		{syscall.RLIMIT_NOFILE, 128},
-		{syscall.RLIMIT_CORE, 0},
+		{syscall.RLIMIT_AS, mapped + uint64(l.Memory), mapped + uint64(l.Memory)},
+		// Only the soft limit says why it ends the process.
+		{syscall.RLIMIT_CPU, cpu, cpu + 2},
+		{syscall.RLIMIT_FSIZE, 0, 0},
+		{syscall.RLIMIT_NOFILE, 128, 128},
+		{syscall.RLIMIT_CORE, 0, 0},
 	} {
-		if err := syscall.Setrlimit(limit.resource, &syscall.Rlimit{Cur: limit.value, Max: limit.value}); err != nil {
+		if err := syscall.Setrlimit(limit.resource, &syscall.Rlimit{Cur: limit.soft, Max: limit.max}); err != nil {
 			return fmt.Errorf("setting limit %d: %w", limit.resource, err)
 		}
 	}
@@ -51,7 +52,7 @@ func addressSpace() (uint64, error) {
 // isolations are ways to cut the child off from the network, the best first. Which of them the kernel allows shows when
 // the child is started.
 func isolations() []*syscall.SysProcAttr {
-	alone := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	alone := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cut := *alone
 	cut.Cloneflags = syscall.CLONE_NEWNET
 	if os.Geteuid() != 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -28,10 +29,14 @@ func (o object) ref() string { return o.GetKind() + "/" + o.GetName() }
 // String names the object, and the file that it comes from.
 func (o object) String() string { return fmt.Sprintf("%s (%s)", o.ref(), o.from) }
 
+var documentEnd = regexp.MustCompile(`(?m)^\.\.\.[ \t\r]*$`)
+
 // documents reads the objects of a file of YAML documents, lists expanded.
 func documents(file string, content []byte) ([]object, error) {
-	// The reader drops a last line that is not ended where it fills its buffer exactly.
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(append(bytes.Clone(content), '\n'))))
+	// The reader knows no "...", after which the parser would stop in silence, and drops a last line that is not ended
+	// where it fills its buffer exactly.
+	content = append(documentEnd.ReplaceAll(content, []byte("---")), '\n')
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
 	var result []object
 	for number := 1; ; number++ {
 		document, err := reader.Read()

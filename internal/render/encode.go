@@ -44,6 +44,17 @@ func Encode(objects []*unstructured.Unstructured) (chunks [][]byte, digest strin
 	return slices.Collect(slices.Chunk(packed, maxChunk)), digestOf(content), nil
 }
 
+// freezable tells while a release can still be refused, and to lint, that content will not fit. Small content always
+// does, so that it is not compressed twice.
+func freezable(objects []*unstructured.Unstructured) error {
+	content, err := marshal(objects)
+	if err != nil || len(content) < maxCompressed/2 {
+		return err
+	}
+	_, _, err = Encode(objects)
+	return err
+}
+
 // ContentDigest is the digest that Encode returns for the same objects.
 func ContentDigest(objects []*unstructured.Unstructured) (string, error) {
 	content, err := marshal(objects)

@@ -42,7 +42,22 @@ func (c *checkout) helm(dir string, req *Request, slot v1alpha1.Slot) ([]object,
 	if err != nil {
 		return nil, templateError(dir, slot, err)
 	}
+	if err := bearable(files, req.Limits.withDefaults().Output); err != nil {
+		return nil, err
+	}
 	return manifests(loaded, files)
+}
+
+// bearable refuses too much text before it is read: objects take many times the memory.
+func bearable(files map[string]string, limit int64) error {
+	size := 0
+	for _, text := range files {
+		size += len(text)
+	}
+	if int64(size) > limit {
+		return tooLarge("what the templates print for a slot", size, int(limit))
+	}
+	return nil
 }
 
 func releaseOptions(req *Request, slot v1alpha1.Slot) common.ReleaseOptions {

@@ -144,6 +144,9 @@ func assemble(req *Request, slots []slotContent) (*Result, error) {
 	result := &Result{Members: merged(slots), Warnings: warnings}
 	for _, s := range slots {
 		objects := bare(s.objects)
+		if err := freezable(objects); err != nil {
+			return nil, err
+		}
 		digest, err := contentDigest(objects)
 		if err != nil {
 			return nil, err

@@ -15,10 +15,14 @@ func (c *checkout) plain(dir string) ([]object, error) {
 		return nil, refuse(v1alpha1.ReasonRenderFailed, "source.git.path %s holds a Helm chart (Chart.yaml); set source.helm instead of source.plain", dir)
 	}
 	var result []object
+	size := 0
 	err := c.walk(dir, skipPlain, func(name string) error {
 		content, err := c.read(name)
 		if err != nil {
 			return err
+		}
+		if size += len(content); size > maxContent {
+			return tooLarge("the manifests below "+dir, size, maxContent)
 		}
 		objects, err := documents(name, content)
 		result = append(result, objects...)

@@ -43,8 +43,8 @@ func runChild(ctx context.Context, j job) (*Result, error) {
 	limited, cancel := context.WithTimeout(ctx, j.Request.Limits.Timeout)
 	defer cancel()
 	run := &childRun{limits: j.Request.Limits, stdout: newBounded(j.Request.Limits.Output, cancel), stderr: newBounded(maxTrace, nil)}
-	err := run.start(limited, j)
-	if err != nil {
+	// Output that is cut short can come from a child that ended well before it was killed.
+	if err := run.start(limited, j); err != nil || run.stdout.full {
 		return nil, run.explain(ctx, limited, err)
 	}
 	var a answer
@@ -107,7 +107,7 @@ func (r *childRun) explain(ctx, limited context.Context, err error) error {
 	case strings.Contains(err.Error(), "signal: killed"):
 		return refuse(v1alpha1.ReasonRenderFailed, "rendering was killed by the system, most likely because the machine ran out of memory; make the charts smaller, or give the controller more")
 	}
-	return fmt.Errorf("the renderer failed: %w: %s", err, shorten(trace, maxMessage))
+	return fmt.Errorf("the renderer failed (%v): %s", err, shorten(trace, maxMessage)) //nolint:errorlint // its exit means nothing to callers
 }
 
 // bounded keeps what is written to it up to a limit, and says when there is more.
