@@ -8,9 +8,12 @@ import (
 	"syscall"
 
 	"github.com/lockstep-dev/lockstep/internal/cli"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 func main() {
+	render.MaybeChild()
+	cli.Silence()
 	os.Exit(run())
 }
 

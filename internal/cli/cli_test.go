@@ -23,11 +23,19 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/internal/cli"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 var update = flag.Bool("update", false, "write what is seen into the golden files")
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// TestMain may be the child that renders.
+func TestMain(m *testing.M) {
+	render.MaybeChild()
+	cli.Silence()
+	os.Exit(m.Run())
+}
 
 // TestTranscripts runs every transcript of testdata: the objects of a cluster (a scenario of package view, and *.yaml on
 // top of it), what the controller does once something is made (after.yaml), the commands (run), and what is printed.

@@ -4,10 +4,13 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Defaults are the Options of a process: its streams, its terminal, and the cluster of its kubeconfig.
@@ -17,6 +20,7 @@ func Defaults() Options {
 		Clock:     clock.RealClock{},
 		Connect:   Connect,
 		Observe:   Observe,
+		Render:    Render,
 		Screen:    screen,
 		Getenv:    os.Getenv,
 		Random:    rand.String,
@@ -31,6 +35,12 @@ func screen() (width int, is bool) {
 	}
 	width, _, err := term.GetSize(fd)
 	return width, err == nil
+}
+
+// Silence turns off what the libraries log: whoever runs a command is told in its own words.
+func Silence() {
+	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
 }
 
 // buildVersion is the version of the module, or the commit that it was built of.

@@ -160,6 +160,7 @@ func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.
 		Observe: func(ctx context.Context, c *cli.Cluster, stack *v1alpha1.Stack) (*plan.Snapshot, []string, error) {
 			return cli.Observe(ctx, c, stack)
 		},
+		Render:  cli.Render,
 		Screen:  func() (int, bool) { return 0, false },
 		Getenv:  func(string) string { return "" },
 		Random:  func(int) string { return "x1y2z" },
