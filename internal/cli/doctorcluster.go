@@ -180,12 +180,20 @@ func within(a, b any) bool {
 // loosened reports whether something was added to a policy or its binding that lets requests pass it by.
 func loosened(o *unstructured.Unstructured) bool {
 	for _, path := range [][]string{
-		{"spec", "matchConditions"}, {"spec", "paramKind"}, {"spec", "paramRef"}, {"spec", "matchResources", "excludeResourceRules"},
-		{"spec", "matchResources", "resourceRules"}, {"spec", "matchConstraints", "excludeResourceRules"},
-		{"spec", "matchResources", "namespaceSelector", "matchLabels"}, {"spec", "matchResources", "namespaceSelector", "matchExpressions"},
-		{"spec", "matchConstraints", "namespaceSelector", "matchLabels"}, {"spec", "matchConstraints", "namespaceSelector", "matchExpressions"},
-		{"spec", "matchConstraints", "objectSelector", "matchLabels"}, {"spec", "matchConstraints", "objectSelector", "matchExpressions"},
-		{"spec", "matchResources", "objectSelector", "matchLabels"}, {"spec", "matchResources", "objectSelector", "matchExpressions"},
+		{"spec", "matchConditions"},
+		{"spec", "paramKind"},
+		{"spec", "paramRef"},
+		{"spec", "matchResources", "excludeResourceRules"},
+		{"spec", "matchResources", "resourceRules"},
+		{"spec", "matchConstraints", "excludeResourceRules"},
+		{"spec", "matchResources", "namespaceSelector", "matchLabels"},
+		{"spec", "matchResources", "namespaceSelector", "matchExpressions"},
+		{"spec", "matchConstraints", "namespaceSelector", "matchLabels"},
+		{"spec", "matchConstraints", "namespaceSelector", "matchExpressions"},
+		{"spec", "matchConstraints", "objectSelector", "matchLabels"},
+		{"spec", "matchConstraints", "objectSelector", "matchExpressions"},
+		{"spec", "matchResources", "objectSelector", "matchLabels"},
+		{"spec", "matchResources", "objectSelector", "matchExpressions"},
 	} {
 		if _, found, _ := unstructured.NestedFieldNoCopy(o.Object, path...); found {
 			return true

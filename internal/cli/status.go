@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -158,14 +159,13 @@ func (w *watcher) show() error {
 
 // showObject prints a document per change; what changes with the time alone is none.
 func (w *watcher) showObject() error {
-	now := w.model.Now
-	w.model.Now.Reset()
-	key := fmt.Sprintf("%+v", *w.model)
-	w.model.Now = now
-	if key == w.shown {
-		return nil
+	timeless := *w.model
+	timeless.Now.Reset()
+	key, err := json.Marshal(timeless)
+	if err != nil || string(key) == w.shown {
+		return err
 	}
-	w.shown = key
+	w.shown = string(key)
 	return w.o.encode(w.a.Out, w.model)
 }
 

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/config"
+	"github.com/lockstep-dev/lockstep/internal/view"
+)
+
+// TestExitCodes: scripts are built on these numbers.
+func TestExitCodes(t *testing.T) {
+	for want, err := range map[int]error{
+		0: nil,
+		1: errors.New("x"),
+		2: usagef("x"),
+		3: fmt.Errorf("wrapped: %w", timedOutf("x")),
+		4: refusedf("x"),
+		5: failedf("x"),
+	} {
+		if got := ExitCode(err); got != want {
+			t.Errorf("ExitCode(%v) = %d, want %d", err, got, want)
+		}
+	}
+}
+
+// TestExplained: what the libraries say comes with what to do about it.
+func TestExplained(t *testing.T) {
+	resource := schema.GroupResource{Group: v1alpha1.Group, Resource: "stacks"}
+	for want, err := range map[string]error{
+		"kubectl lockstep install":     &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: v1alpha1.Group, Kind: "Stack"}},
+		"check --context":              &url.Error{Op: "Get", URL: "https://127.0.0.1", Err: syscall.ECONNREFUSED},
+		"log in again":                 apierrors.NewUnauthorized("x"),
+		"ask who administers":          apierrors.NewForbidden(resource, "shop", errors.New("no")),
+		"stacks.lockstep.dev \"shop\"": apierrors.NewConflict(resource, "shop", errors.New("changed")),
+	} {
+		if got := explain(err); !strings.Contains(got.Error(), want) || !errors.Is(got, err) {
+			t.Errorf("explain(%v) = %v, want %q in it", err, got, want)
+		}
+	}
+}
+
+// TestPassing: a wait outlives what passes by itself, and ends at once for all else.
+func TestPassing(t *testing.T) {
+	resource := schema.GroupResource{Group: v1alpha1.Group, Resource: "stacks"}
+	for err, want := range map[error]bool{
+		&url.Error{Op: "Get", URL: "https://127.0.0.1", Err: syscall.ECONNREFUSED}: true,
+		explain(apierrors.NewInternalError(errors.New("x"))):                       true,
+		apierrors.NewTooManyRequests("x", 1):                                       true,
+		apierrors.NewForbidden(resource, "shop", errors.New("no")):                 false,
+		apierrors.NewNotFound(resource, "shop"):                                    false,
+		failedf("x"):                                                               false,
+		errors.New("any"):                                                          false,
+	} {
+		if got := passing(err); got != want {
+			t.Errorf("passing(%v) = %v", err, got)
+		}
+	}
+}
+
+// TestMoved: every manifest that lives in the controller's namespace follows it, and its images come from the registry.
+func TestMoved(t *testing.T) {
+	objects, err := place{namespace: "ops", Options: config.Options{Registry: "registry.example.com/x"}}.manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := printObjects(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(raw, []byte(config.Namespace)) {
+		t.Errorf("something stays in %s", config.Namespace)
+	}
+	if want := "image: registry.example.com/x/controller:dev"; !bytes.Contains(raw, []byte(want)) {
+		t.Errorf("%q is not installed", want)
+	}
+}
+
+// TestLoosened: a policy that lets some requests pass by is not the one that ships.
+func TestLoosened(t *testing.T) {
+	shipped, err := config.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range [][]string{{"spec", "matchConditions"}, {"spec", "matchConstraints", "excludeResourceRules"}, {"spec", "matchConstraints", "namespaceSelector", "matchLabels"}} {
+		found := shipped[0].DeepCopy()
+		if !within(shipped[0].Object["spec"], found.Object["spec"]) || loosened(found) {
+			t.Fatal("the policy that ships is refused")
+		}
+		if err := unstructured.SetNestedField(found.Object, map[string]any{"x": "y"}, path...); err != nil {
+			t.Fatal(err)
+		}
+		if !loosened(found) {
+			t.Errorf("%v is not noticed", path)
+		}
+	}
+	weaker := shipped[1].DeepCopy()
+	_ = unstructured.SetNestedStringSlice(weaker.Object, []string{"Audit"}, "spec", "validationActions")
+	if within(shipped[1].Object["spec"], weaker.Object["spec"]) {
+		t.Error("a binding that only audits is not noticed")
+	}
+}
+
+// TestPlace: on a terminal the picture is drawn over the one before; elsewhere changes follow each other.
+func TestPlace(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for place, want := range map[bool]string{
+		true:  "\x1b[2J\x1b[Hone\x1b[K\n\x1b[J\x1b[Htwo\x1b[K\n\x1b[J",
+		false: "--- 2026-03-01T12:00:00Z\none\n\n--- 2026-03-01T12:00:00Z\ntwo\n\n",
+	} {
+		var out bytes.Buffer
+		w := &watcher{a: &app{}, place: place}
+		w.a.Out = &out
+		w.print("one\n", now)
+		w.shown = "one\n"
+		w.print("two\n", now)
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("in place %v (-want +got):\n%s", place, diff)
+		}
+	}
+}
+
+// TestDisconnected: whoever watches must not take an old picture for a new one.
+func TestDisconnected(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	w := &watcher{cause: errors.New("connection refused"), lost: now.Add(-90 * time.Second), model: &view.Model{}}
+	if got := w.disconnected(now); !strings.Contains(got, "NOT CONNECTED for 1m30s") || !strings.Contains(got, "connection refused") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// TestDone: Done is when nothing of the release before is kept any more.
+func TestDone(t *testing.T) {
+	live := &v1alpha1.Release{Status: v1alpha1.ReleaseStatus{Ended: &v1alpha1.ReleaseEnded{Outcome: v1alpha1.OutcomeLive}}}
+	stack := &v1alpha1.Stack{Status: v1alpha1.StackStatus{Slots: []v1alpha1.SlotStatus{{State: v1alpha1.SlotLive}, {State: v1alpha1.SlotWarm}}}}
+	for to, want := range map[goal]bool{goalHold: true, goalLive: true, goalDone: false} {
+		if got, err := reached(stack, live, to); got != want || err != nil {
+			t.Errorf("with a warm slot, %s is reached: %v, %v", to, got, err)
+		}
+	}
+	stack.Status.Slots[1].State = v1alpha1.SlotIdle
+	if got, _ := reached(stack, live, goalDone); !got {
+		t.Error("with an idle slot, Done is not reached")
+	}
+}
+
+// TestDocument: a watch with -o prints a document per change, and none because time went by.
+func TestDocument(t *testing.T) {
+	var out bytes.Buffer
+	w := &watcher{a: &app{}, o: outputJSON, model: &view.Model{Name: "shop"}}
+	w.a.Out = &out
+	for range 3 {
+		w.model = &view.Model{Name: "shop", Now: metav1.NewTime(w.model.Now.Add(time.Second)), Waiting: &view.Waiting{Message: "x"}}
+		if err := w.show(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), `"name": "shop"`); n != 1 {
+		t.Errorf("%d documents were printed, want 1", n)
+	}
+}
