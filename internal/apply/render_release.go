@@ -1,0 +1,119 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/render"
+)
+
+// checkoutPattern names the temporary folders of checkouts.
+const checkoutPattern = "lockstep-checkout-"
+
+// renderRelease fetches the source, renders it for every slot, keeps the result, and records it in the Release. What has
+// started is not rendered again: what was frozen stays.
+func (a *Applier) renderRelease(ctx context.Context, s *plan.Snapshot, act plan.RenderRelease) error {
+	release, err := a.readRelease(ctx, s.Stack.Namespace, act.Release)
+	if err != nil || release == nil || release.Status.Started != nil {
+		return err
+	}
+	if act.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, act.Timeout)
+		defer cancel()
+	}
+	started, err := a.rendered(ctx, &s.Stack, release, act)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return refuse(v1alpha1.ReasonRenderTimeout,
+			"fetching and rendering %s took longer than %s (%v); look at the repository, or raise spec.deadlines.render", s.Stack.Spec.Source.Git.URL, act.Timeout, err)
+	}
+	if err != nil {
+		return err
+	}
+	return a.startRelease(ctx, s, act.Release, started)
+}
+
+func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, act plan.RenderRelease) (*v1alpha1.ReleaseStarted, error) {
+	dir, err := os.MkdirTemp(a.WorkDir, checkoutPattern)
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the checkout: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left over lies in a temporary folder
+	tree, err := a.checkout(ctx, stack, release.Spec.Revision, dir)
+	if err != nil {
+		return nil, err
+	}
+	result, err := render.Run(ctx, renderRequest(stack, release, dir, act.Timeout))
+	if err != nil {
+		return nil, reasoned(err)
+	}
+	inputs, err := inputsOf(tree, stack, result.Dependencies)
+	if err != nil {
+		return nil, err
+	}
+	content, err := a.freezeSlots(ctx, stack, result.Slots)
+	if err != nil {
+		return nil, err
+	}
+	return &v1alpha1.ReleaseStarted{
+		At:          a.now(),
+		Commit:      tree.Commit,
+		Inputs:      inputs,
+		Digest:      digestOf(tree.Commit, inputs, result.Digest),
+		StepsSchema: v1alpha1.StepsSchema,
+		Steps:       act.Steps,
+		Members:     result.Members,
+		Content:     content,
+	}, nil
+}
+
+func renderRequest(stack *v1alpha1.Stack, release *v1alpha1.Release, root string, timeout time.Duration) render.Request {
+	spec := stack.Spec
+	return render.Request{
+		Root:      root,
+		Path:      spec.Source.Git.Path,
+		Source:    spec.Source,
+		Stack:     stack.Name,
+		Namespace: stack.Namespace,
+		Release:   release.Name,
+		Slots:     spec.Slots,
+		Members:   spec.Members,
+		Images:    release.Spec.Images,
+		Ignore:    spec.Ignore,
+		Limits:    render.Limits{Timeout: timeout},
+	}
+}
+
+// freezeSlots keeps what was rendered for each slot.
+func (a *Applier) freezeSlots(ctx context.Context, stack *v1alpha1.Stack, slots []render.SlotResult) ([]v1alpha1.SlotContent, error) {
+	content := make([]v1alpha1.SlotContent, 0, len(slots))
+	for _, slot := range slots {
+		parts, _, err := render.Encode(slot.Objects)
+		if err != nil {
+			return nil, reasoned(err)
+		}
+		names, err := a.freeze(ctx, stack, parts)
+		if err != nil {
+			return nil, err
+		}
+		content = append(content, v1alpha1.SlotContent{Slot: slot.Slot, Digest: slot.Digest, Secrets: names})
+	}
+	return content, nil
+}
+
+// digestOf is the identity of everything that makes a release.
+func digestOf(parts ...string) string {
+	sum := sha256.New()
+	for _, part := range parts {
+		_, _ = io.WriteString(sum, part+"\n") // a hash takes everything
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
