@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -83,10 +84,15 @@ func escapes(name string) error {
 	return refuse(v1alpha1.ReasonOutsideCheckout, "%s is, or lies behind, a symbolic link that leads outside the repository; replace it by a copy, or by a relative link that stays inside", name)
 }
 
-// guarded words the refusals of os.Root, which has no error value of its own for them.
+// guarded words the refusals of os.Root, which has no error value of its own for them, and of links in a circle.
 func guarded(name string, err error) error {
-	if err != nil && strings.Contains(err.Error(), "path escapes from parent") {
+	switch {
+	case err != nil && strings.Contains(err.Error(), "path escapes from parent"):
 		return escapes(name)
+	case errors.Is(err, syscall.ELOOP):
+		return refuse(v1alpha1.ReasonRenderFailed, "%s leads through symbolic links in a circle; remove one of them", name)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	}
 	return err
 }
