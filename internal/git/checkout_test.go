@@ -148,6 +148,30 @@ func TestOfABareCommitOnlyThatIsAskedFor(t *testing.T) {
 	}
 }
 
+// Every server serves what it advertises, so that is what is asked for: the tag, where the commit lies behind one.
+func TestOfACommitWithANameTheNameIsAskedFor(t *testing.T) {
+	r := newRepo(t)
+	first := r.write("a", "1").commit()
+	r.git("tag", "--annotate", "v1", "--message", "one")
+	r.write("a", "2").commit()
+	h := serve(t, r, advertisedOnly(r))
+	if _, _, err := checkout(t, git.Remote{URL: h.repo()}, first, git.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	if asked := h.packs(); len(asked) != 1 || !strings.Contains(asked[0], "want "+r.git("rev-parse", "v1")) || !strings.Contains(asked[0], "deepen 1") {
+		t.Errorf("asked %q", asked)
+	}
+}
+
+func TestWhatAServerSendsIsBounded(t *testing.T) {
+	r := newRepo(t)
+	noise := make([]byte, 3<<20)
+	_, _ = rand.Read(noise)
+	r.write("noise", string(noise)).commit()
+	_, _, err := checkout(t, git.Remote{URL: serve(t, r).repo()}, "main", git.Limits{MaxBytes: 1 << 20})
+	fails(t, err, v1alpha1.ReasonContentTooLarge, "sends more than 1 MiB")
+}
+
 func TestLinksThatLeadOutside(t *testing.T) {
 	for name, links := range map[string][][2]string{
 		"absolute":       {{"apps/bad", "/etc/passwd"}},

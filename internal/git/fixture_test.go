@@ -145,7 +145,7 @@ func advertisedOnly(r *repo) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			body, _ := io.ReadAll(q.Body)
-			for _, line := range strings.Split(string(body), "\n") {
+			for line := range strings.SplitSeq(string(body), "\n") {
 				if _, hash, ok := strings.Cut(line, "want "); ok && !strings.Contains(r.git("for-each-ref"), hash[:40]) {
 					w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 					message := "ERR upload-pack: not our ref " + hash[:40]

@@ -135,7 +135,6 @@ func (r refs) tips() []plumbing.Hash {
 }
 
 func (s *server) fetch(ctx context.Context, scratch string, depth int, wanted ...plumbing.Hash) (storer.EncodedObjectStorer, error) {
-	s.taken.reset()
 	request := s.request(depth, wanted)
 	response, err := s.session.UploadPack(ctx, request)
 	if err != nil {
@@ -174,8 +173,6 @@ type metered struct {
 	used     atomic.Int64
 	exceeded atomic.Bool
 }
-
-func (m *metered) reset() { m.used.Store(0) }
 
 // RoundTrip implements http.RoundTripper.
 func (m *metered) RoundTrip(request *http.Request) (*http.Response, error) {
