@@ -17,6 +17,7 @@ type flags struct {
 	probeAddress   string
 	namespace      string
 	workDir        string
+	allowFileURLs  bool
 	leaderElect    bool
 	leaseDuration  time.Duration
 	renewDeadline  time.Duration
@@ -52,6 +53,7 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
 	set.StringVar(&f.namespace, "namespace", ownNamespace(), "the controller's own namespace: frozen content and the leader's Lease are kept there")
 	set.StringVar(&f.workDir, "work-dir", "", "where checkouts are kept while they are rendered (default: the system's folder for temporary files)")
+	set.BoolVar(&f.allowFileURLs, "allow-file-repositories", false, "read repositories at file:// from the controller's own disk")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "work only while holding the leader's Lease, so that others can stand by")
 	set.DurationVar(&f.leaseDuration, "lease-duration", 12*time.Second, "how long others wait before they take over from a leader that is silent")
 	set.DurationVar(&f.renewDeadline, "lease-renew-deadline", 8*time.Second, "how long a leader that cannot renew its Lease goes on")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,9 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/controller"
 	"github.com/lockstep-dev/lockstep/internal/observe"
 )
+
+// requestTimeout bounds one request that is no watch.
+const requestTimeout = 30 * time.Second
 
 // run serves until ctx ends.
 func run(ctx context.Context, f *flags) error {
@@ -81,7 +85,9 @@ func newManager(cfg *rest.Config, f *flags) (ctrl.Manager, error) {
 }
 
 func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
-	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	direct := rest.CopyConfig(mgr.GetConfig())
+	direct.Timeout = requestTimeout
+	live, err := client.New(direct, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
@@ -90,6 +96,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 		Config:              mgr.GetConfig(),
 		ControllerNamespace: f.namespace,
 		WorkDir:             f.workDir,
+		AllowFileURLs:       f.allowFileURLs,
 	})
 	manifests, err := config.Policy()
 	if err != nil {

@@ -15,9 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -62,7 +64,23 @@ func (a *Applier) Do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", action.Verb(), action.Object(), err)
 	}
+	tell(log.FromContext(ctx), s, action, result)
 	return result, nil
+}
+
+// tell logs what was done: for each effect a line.
+func tell(logger logr.Logger, s *plan.Snapshot, action plan.Action, result []v1alpha1.Observation) {
+	logger = logger.WithValues("stack", s.Stack.Namespace+"/"+s.Stack.Name, "verb", action.Verb(), "object", action.Object())
+	if unit := unitOf(s); unit != nil && unit.Step != nil {
+		logger = logger.WithValues("release", unit.ActiveRelease, "step", unit.Step.Kind)
+	}
+	for _, o := range result {
+		if !o.OK {
+			logger.Info("refused", "reason", o.Reason, "message", o.Message)
+			return
+		}
+	}
+	logger.Info("done", "why", action.Why())
 }
 
 func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) ([]v1alpha1.Observation, error) {

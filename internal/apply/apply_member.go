@@ -74,7 +74,7 @@ func (m *member) update(ctx context.Context, live *unstructured.Unstructured) er
 		return err
 	}
 	applied, err := applyAt(ctx, m.team, content, version)
-	if isImmutableJob(live, err) {
+	if m.mustBeRemade(live, err) {
 		return m.replace(ctx, live)
 	}
 	if err != nil {
@@ -100,11 +100,18 @@ func (m *member) newSize(live *unstructured.Unstructured) *int32 {
 	return &replicas
 }
 
-func isImmutableJob(live *unstructured.Unstructured, err error) bool {
-	return live.GetKind() == kindJob && apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable")
+// mustBeRemade is whether the workload is a former release's, and differs in what cannot be changed: a Job's template, a
+// Deployment's selector. The slot was empty, so that nothing that is used goes with it.
+func (m *member) mustBeRemade(live *unstructured.Unstructured, err error) bool {
+	return isUnchangeable(err) && releaseOn(live) != m.act.Release.Name
 }
 
-// replace makes a Job again: its template cannot be changed.
+func isUnchangeable(err error) bool {
+	return apierrors.IsInvalid(err) && (strings.Contains(err.Error(), "immutable") ||
+		strings.Contains(err.Error(), "updates to statefulset spec"))
+}
+
+// replace makes a workload again.
 func (m *member) replace(ctx context.Context, live *unstructured.Unstructured) error {
 	now, err := look(ctx, m.team, live)
 	if err != nil {

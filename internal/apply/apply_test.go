@@ -362,3 +362,22 @@ func (w *world) beforeWrites(do func()) {
 		},
 	})
 }
+
+func TestDeploymentWithAnotherSelectorIsMadeAgain(t *testing.T) {
+	w, _ := deployed(t, frontend)
+	first := w.get("apps/v1", "Deployment", "frontend").GetUID()
+	ref := w.release("shop-2", `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: frontend}
+spec:
+  selector: {matchLabels: {name: frontend}}
+  template: {metadata: {labels: {name: frontend}}, spec: {containers: [{name: c, image: i}]}}
+`)
+	w.ok(plan.Preflight{Release: ref, Slot: "green", Attempt: 1})
+	w.ok(applyFrontend(ref, 6, 4))
+	again := w.get("apps/v1", "Deployment", "frontend")
+	if again.GetUID() == first || field(again, "spec", "replicas") != int64(4) {
+		t.Errorf("the Deployment is the former one, or has %v replicas", field(again, "spec", "replicas"))
+	}
+}

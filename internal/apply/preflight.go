@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +41,27 @@ func (a *Applier) preflight(ctx context.Context, s *plan.Snapshot, act plan.Pref
 			return err
 		}
 	}
-	return found.refusal()
+	return a.unlessNew(ctx, w, found.refusal())
+}
+
+// rightsGrace is how long the API server may take to know of a RoleBinding.
+const rightsGrace = 15 * time.Second
+
+// unlessNew keeps a slot whose RoleBinding was only just made from being refused for want of rights.
+func (a *Applier) unlessNew(ctx context.Context, w *slotWork, err error) error {
+	if reasonOf(err) != v1alpha1.ReasonForbidden {
+		return err
+	}
+	binding := &metav1.PartialObjectMetadata{}
+	binding.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("RoleBinding"))
+	key := types.NamespacedName{Namespace: w.slot.Namespace, Name: v1alpha1.ReleaserClusterRole}
+	if a.Client.Get(ctx, key, binding) != nil {
+		return err
+	}
+	if age := a.Clock().Sub(binding.CreationTimestamp.Time); age.Abs() < rightsGrace {
+		return fmt.Errorf("slot %s: the rights were granted only %s ago, and are not in force yet (%s)", w.slot.Name, age.Round(time.Second), err.Error())
+	}
+	return err
 }
 
 func (a *Applier) checkServiceAccount(ctx context.Context, stack *v1alpha1.Stack) error {
@@ -143,10 +165,10 @@ func (w *slotWork) tryApply(ctx context.Context, want *unstructured.Unstructured
 	}
 	err := w.team.Apply(ctx, client.ApplyConfigurationFromUnstructured(object),
 		client.DryRunAll, client.ForceOwnership, client.FieldOwner(v1alpha1.ManagerContent))
-	if isImmutableJob(want, err) {
-		return nil
+	if isUnchangeable(err) && isWorkload(want) {
+		return nil // it is made again
 	}
-	if apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable") {
+	if isUnchangeable(err) {
 		return refuse(v1alpha1.ReasonAdmissionRefused,
 			"slot %s: %s exists there with a field that cannot be changed (%s); delete it, the slot is not live: kubectl delete %s %s --namespace %s",
 			w.slot.Name, nameOf(want), said(err), strings.ToLower(want.GetKind()), want.GetName(), w.slot.Namespace)

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,9 +27,13 @@ func (a *Applier) team(stack *v1alpha1.Stack) (client.Client, error) {
 	return c, nil
 }
 
+// requestTimeout bounds one request, so that no answer is waited for that will not come.
+const requestTimeout = 30 * time.Second
+
 func (a *Applier) acting(user string) *rest.Config {
 	config := rest.CopyConfig(a.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: user}
+	config.Timeout = requestTimeout
 	return config
 }
 
