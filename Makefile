@@ -4,7 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export LOCKSTEP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lockstep
-export CGO_ENABLED ?= 0
+# One set of flags for everything, so that what images, tests and linters share is compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
 TOOLS := $(LOCKSTEP_CACHE)/tools-$(shell cat hack/tools/go.mod hack/tools/go.sum | sha256sum | cut -c1-12)
 CLUSTER := $(LOCKSTEP_CACHE)/bin/cluster-$(shell cat hack/cluster/go.mod $$(find hack/cluster -name '*.go' -not -name '*_test.go' | LC_ALL=C sort) | sha256sum | cut -c1-12)
 BUILD := build
@@ -54,7 +56,7 @@ verify: $(TOOLS)/controller-gen ## Fail where generated files or formatting diff
 .PHONY: build
 build: ## Build the controller and the kubectl plugin into build/bin
 	@mkdir -p $(BUILD)/bin
-	go build -trimpath -ldflags "-s -w" -o $(BUILD)/bin/ ./cmd/...
+	go build -ldflags "-s -w" -o $(BUILD)/bin/ ./cmd/...
 
 .PHONY: images
 images: $(CLUSTER) ## Build the images of controller and shop, without Docker, into build/images
