@@ -75,6 +75,18 @@ func TestInputsAreASet(t *testing.T) {
 	}
 }
 
+// Together two links that change places lead to what they led to before.
+func TestInputsOfLinksThatChangePlaces(t *testing.T) {
+	r := newRepo(t).write("versions/1", "1").write("versions/2", "2").link("old", "versions/1").link("new", "versions/2")
+	r.commit()
+	before := inputs(t, r, "old", "new")
+	r.git("rm", "--quiet", "old", "new")
+	r.link("old", "versions/2").link("new", "versions/1").commit()
+	if inputs(t, r, "old", "new") == before {
+		t.Error("the links are not part of the inputs")
+	}
+}
+
 func TestInputsThatAreNotThere(t *testing.T) {
 	r := newRepo(t).write("a", "1").link("dangling", "nowhere")
 	commit := r.commit()

@@ -36,6 +36,19 @@ func TestDeltasAreMeasuredByWhatTheyMake(t *testing.T) {
 	}
 }
 
+// What a delta says of itself is not unpacked either where it is too much: this one says 2,000 bytes, and has five.
+func TestDeltasAreMeasuredThemselves(t *testing.T) {
+	pack := packOf(t, 900)
+	head := bytes.LastIndexByte(pack[:len(pack)-sha1.Size], 0x78) - 2
+	pack[head] = byte(plumbing.OFSDeltaObject)<<4 | 0x80
+	pack = append(pack[:head+1:head+1], append([]byte{2000 >> 4}, pack[head+1:]...)...)
+	err := inspect(t.Context(), Remote{URL: "https://example.com/shop"}, Limits{MaxBytes: 1000}, bytes.NewReader(pack))
+	var own *Error
+	if !errors.As(err, &own) || own.Reason() != v1alpha1.ReasonContentTooLarge {
+		t.Errorf("got %v", err)
+	}
+}
+
 // packOf holds a blob of one byte, and a delta that says it makes target bytes out of it.
 func packOf(t *testing.T, target uint64) []byte {
 	t.Helper()
