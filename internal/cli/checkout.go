@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -40,13 +39,13 @@ func (f finding) print(w io.Writer) {
 	if len(f.Problems) > 0 {
 		verdict = "wrong"
 	}
-	fmt.Fprintf(w, "%s: Stack %s: %s\n", f.File, f.Stack, verdict)
+	printf(w, "%s: Stack %s: %s\n", f.File, f.Stack, verdict)
 	for _, group := range []struct {
 		label string
 		lines []string
 	}{{"problem", f.Problems}, {"warning", f.Warnings}, {"note", f.Notes}, {"member", f.Members}} {
 		for _, line := range group.lines {
-			fmt.Fprintf(w, "  %-8s %s\n", group.label, line)
+			printf(w, "  %-8s %s\n", group.label, line)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -163,7 +162,7 @@ func Run(ctx context.Context, root *cobra.Command) int {
 		err = errors.New("interrupted; what was begun goes on in the cluster")
 	}
 	if message := err.Error(); message != "" {
-		fmt.Fprintln(root.ErrOrStderr(), "error: "+message)
+		printf(root.ErrOrStderr(), "error: %s\n", message)
 	}
 	return ExitCode(err)
 }

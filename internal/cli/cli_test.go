@@ -115,7 +115,7 @@ func absolute(t *testing.T, path string) string {
 
 func (tr transcript) play() string {
 	w := newWorld(tr.t, tr.objects(), documents(tr.t, tr.files["after.yaml"]))
-	for _, verb := range strings.Fields(string(tr.files["denied"])) {
+	for verb := range strings.FieldsSeq(string(tr.files["denied"])) {
 		w.denied[verb] = true
 	}
 	var said strings.Builder

@@ -137,7 +137,7 @@ func (c *Cluster) release(ctx context.Context, s *v1alpha1.Stack, name string) (
 	r := &v1alpha1.Release{}
 	err := c.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, r)
 	if apierrors.IsNotFound(err) || (err == nil && r.Spec.Stack != s.Name) {
-		return nil, fmt.Errorf("Stack %s has no release %s; see kubectl lockstep history %s", s.Name, name, s.Name)
+		return nil, fmt.Errorf("there is no release %s of Stack %s; see kubectl lockstep history %s", name, s.Name, s.Name)
 	}
 	return r, explain(err)
 }

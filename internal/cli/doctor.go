@@ -98,9 +98,9 @@ func (a *app) printChecks(checks []check, o output) error {
 		width = max(width, len(ch.Name))
 	}
 	for _, ch := range checks {
-		fmt.Fprintf(a.Out, "%-4s  %-*s  %s\n", ch.Verdict, width, ch.Name, ch.Message)
+		printf(a.Out, "%-4s  %-*s  %s\n", ch.Verdict, width, ch.Name, ch.Message)
 		if ch.Remedy != "" {
-			fmt.Fprintf(a.Out, "%s→ %s\n", strings.Repeat(" ", width+8), ch.Remedy)
+			printf(a.Out, "%s→ %s\n", strings.Repeat(" ", width+8), ch.Remedy)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +43,7 @@ func (a *app) printHistory(ctx context.Context, c *Cluster, args []string, o out
 	case o.structured():
 		return o.encode(a.Out, past)
 	case len(past) == 0:
-		fmt.Fprintf(a.ErrOut, "Stack %s has no releases yet; make one with kubectl lockstep release %s\n", stack.Name, stack.Name)
+		printf(a.ErrOut, "Stack %s has no releases yet; make one with kubectl lockstep release %s\n", stack.Name, stack.Name)
 		return nil
 	}
 	return table(a.Out, historyHead(o), historyRows(past, o))

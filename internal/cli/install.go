@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ func (a *app) runInstall(ctx context.Context, f *installFlags) error {
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), fieldOwner, client.ForceOwnership); err != nil {
 			return fmt.Errorf("apply %s %s: %w", o.GetKind(), o.GetName(), explain(err))
 		}
-		fmt.Fprintf(a.Out, "%s %s applied\n", o.GetKind(), o.GetName())
+		printf(a.Out, "%s %s applied\n", o.GetKind(), o.GetName())
 	}
 	if !f.wait {
 		return nil
@@ -119,10 +120,11 @@ func rolledOut(d *appsv1.Deployment) (bool, string) {
 		return true, "the controller runs"
 	}
 	why := fmt.Sprintf("%d of %d replicas of the controller are ready", min(s.AvailableReplicas, s.UpdatedReplicas), want)
-	for _, c := range s.Conditions {
-		if c.Status == corev1.ConditionFalse && c.Type == appsv1.DeploymentProgressing {
-			why += ": " + c.Message
-		}
+	stuck := slices.IndexFunc(s.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+	})
+	if stuck >= 0 {
+		why += ": " + s.Conditions[stuck].Message
 	}
 	return false, why
 }

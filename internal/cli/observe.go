@@ -30,9 +30,17 @@ func Observe(ctx context.Context, c *Cluster, stack *v1alpha1.Stack) (*plan.Snap
 		return nil, nil, err
 	}
 	reader := &assuming{Reader: c, stack: observe.WithDefaults(stack), policy: policy, binding: binding}
-	observer := observe.New(observe.Options{Live: reader, ControllerNamespace: config.Namespace, Policy: policy, Prober: farProber{}})
+	observer := observe.New(observe.Options{Live: reader, ControllerNamespace: c.system(ctx), Policy: policy, Prober: farProber{}})
 	snapshot, err := observer.Observe(ctx, client.ObjectKeyFromObject(stack))
 	return snapshot, reader.sentences(), err
+}
+
+// system is the namespace of the controller, as far as its user may see.
+func (c *Cluster) system(ctx context.Context) string {
+	if d, err := c.controller(ctx); err == nil && d != nil {
+		return d.Namespace
+	}
+	return config.Namespace
 }
 
 // farProber stands outside the cluster, where the Pods of gateways cannot be asked. What the controller has recorded of

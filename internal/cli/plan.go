@@ -46,6 +46,6 @@ func (a *app) runPlan(ctx context.Context, args []string, o output) error {
 	if o.structured() {
 		return o.encode(a.Out, shown)
 	}
-	fmt.Fprint(a.Out, view.PlanText(shown, a.look(o)))
+	printf(a.Out, "%s", view.PlanText(shown, a.look(o)))
 	return nil
 }

@@ -128,7 +128,7 @@ func (a *app) note(o output, format string, args ...any) {
 	if o != outputText {
 		w = a.ErrOut
 	}
-	fmt.Fprintf(w, format+"\n", args...)
+	printf(w, format+"\n", args...)
 }
 
 // retryCounter tells this try of a revision from earlier ones. An explicit revision is tried once, until --retry; a

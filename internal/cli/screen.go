@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -18,12 +17,12 @@ const (
 // below the one before, with its time.
 func (w *watcher) print(text string, now time.Time) {
 	if !w.place {
-		fmt.Fprintf(w.a.Out, "--- %s\n%s\n", now.UTC().Format(time.RFC3339), text)
+		printf(w.a.Out, "--- %s\n%s\n", now.UTC().Format(time.RFC3339), text)
 		return
 	}
 	start := ansiTop
 	if w.shown == "" {
 		start = ansiClearAll + ansiTop
 	}
-	fmt.Fprint(w.a.Out, start, strings.ReplaceAll(text, "\n", ansiClearLine+"\n"), ansiClearRest)
+	printf(w.a.Out, "%s%s%s", start, strings.ReplaceAll(text, "\n", ansiClearLine+"\n"), ansiClearRest)
 }

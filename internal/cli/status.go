@@ -58,7 +58,7 @@ func (a *app) printStatus(ctx context.Context, c *Cluster, name string, o output
 	if o.structured() {
 		return o.encode(a.Out, m)
 	}
-	fmt.Fprint(a.Out, view.Tree(m, a.look(o)))
+	printf(a.Out, "%s", view.Tree(m, a.look(o)))
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -11,14 +10,14 @@ import (
 // table prints columns as kubectl does.
 func table(w io.Writer, head []string, rows [][]string) error {
 	tw := printers.GetNewTabWriter(w)
-	fmt.Fprintln(tw, strings.Join(head, "\t"))
+	printf(tw, "%s\n", strings.Join(head, "\t"))
 	for _, r := range rows {
 		for i := range r {
 			if r[i] == "" {
 				r[i] = "-"
 			}
 		}
-		fmt.Fprintln(tw, strings.Join(r, "\t"))
+		printf(tw, "%s\n", strings.Join(r, "\t"))
 	}
 	return tw.Flush()
 }

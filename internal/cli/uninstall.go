@@ -53,7 +53,7 @@ func (a *app) runUninstall(ctx context.Context, crds bool) error {
 		if err != nil {
 			return fmt.Errorf("delete %s %s: %w", o.GetKind(), o.GetName(), explain(err))
 		}
-		fmt.Fprintf(a.Out, "%s %s deleted\n", o.GetKind(), o.GetName())
+		printf(a.Out, "%s %s deleted\n", o.GetKind(), o.GetName())
 	}
 	return nil
 }
@@ -70,12 +70,12 @@ func (a *app) warnOfActive(ctx context.Context, c *Cluster) error {
 		if gone(err) {
 			return nil
 		}
-		fmt.Fprintf(a.ErrOut, "warning: Stacks cannot be listed: %v\n", explain(err))
+		printf(a.ErrOut, "warning: Stacks cannot be listed: %v\n", explain(err))
 		return nil
 	}
 	for _, s := range list.Items {
 		if active := unitOf(&s).ActiveRelease; active != "" {
-			fmt.Fprintf(a.ErrOut, "warning: release %s of Stack %s/%s is under way, and is left as it is\n", active, s.Namespace, s.Name)
+			printf(a.ErrOut, "warning: release %s of Stack %s/%s is under way, and is left as it is\n", active, s.Namespace, s.Name)
 		}
 	}
 	return nil

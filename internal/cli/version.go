@@ -42,12 +42,12 @@ func (a *app) printVersions(v versions, o output) error {
 	if o.structured() {
 		return o.encode(a.Out, v)
 	}
-	fmt.Fprintln(a.Out, "client:     "+v.Client)
+	printf(a.Out, "client:     %s\n", v.Client)
 	if v.Controller != "" {
-		fmt.Fprintln(a.Out, "controller: "+v.Controller)
+		printf(a.Out, "controller: %s\n", v.Controller)
 	}
 	if v.Problem != "" {
-		fmt.Fprintln(a.Out, "controller: "+v.Problem)
+		printf(a.Out, "controller: %s\n", v.Problem)
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func phase(s *v1alpha1.Stack, r *v1alpha1.Release) string {
 	case unit.ActiveRelease != r.Name && unit.ActiveRelease != "":
 		return "Queued behind " + unit.ActiveRelease
 	case unit.ActiveRelease != r.Name || unit.Step == nil:
-		return "Queued" + stalled(s)
+		return "Queued" + held(s)
 	case unit.Step.WaitingFor != "":
 		return fmt.Sprintf("%s: %s: %s", unit.Step.Kind, unit.Step.Reason, unit.Step.WaitingFor)
 	}
@@ -142,9 +142,11 @@ func slotPhase(s *v1alpha1.Stack) string {
 	return ""
 }
 
-func stalled(s *v1alpha1.Stack) string {
+// held is why no release starts.
+func held(s *v1alpha1.Stack) string {
 	for _, c := range s.Status.Conditions {
-		if c.Type == v1alpha1.ConditionStalled && c.Status == "True" {
+		wrong := c.Type == v1alpha1.ConditionStalled && c.Status == "True" || c.Type == v1alpha1.ConditionReady && c.Status == "False"
+		if wrong && c.Reason != v1alpha1.ReasonNothingReleased {
 			return ": " + c.Reason + ": " + c.Message
 		}
 	}
@@ -171,7 +173,7 @@ func (p *progress) line(text string) {
 		return
 	}
 	p.last = text
-	fmt.Fprintf(p.out, "%6s  %s\n", duration.HumanDuration(p.now().Sub(p.began)), text)
+	printf(p.out, "%6s  %s\n", duration.HumanDuration(p.now().Sub(p.began)), text)
 }
 
 // gone reports whether an error says that the object is not there.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -51,14 +52,14 @@ func stay(m *Model) string {
 }
 
 func retryFlags(r *Release) string {
-	flags := ""
+	var words []string
 	if r.Revision != "" {
-		flags += " --revision " + r.Revision
+		words = append(words, "--revision", r.Revision)
 	}
 	for _, i := range r.Images {
-		flags += " --image " + i
+		words = append(words, "--image", i)
 	}
-	return flags + " --retry"
+	return " " + strings.Join(append(words, "--retry"), " ")
 }
 
 func warmCommands(m *Model, line func(verb, flags string) string) []Command {

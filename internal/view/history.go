@@ -17,7 +17,7 @@ type Past struct {
 	// Slot that it is in, or was deployed to.
 	Slot string `json:"slot,omitempty"`
 	// When it came to this state.
-	When metav1.Time `json:"when,omitempty"`
+	When metav1.Time `json:"when,omitzero"`
 	// By is who promoted it, as far as Decisions are still there to tell.
 	By string `json:"promotedBy,omitempty"`
 	// Age of When, in words.

@@ -63,14 +63,14 @@ type State struct {
 	Status  string      `json:"status"`
 	Reason  string      `json:"reason,omitempty"`
 	Message string      `json:"message,omitempty"`
-	Since   metav1.Time `json:"since,omitempty"`
+	Since   metav1.Time `json:"since,omitzero"`
 }
 
 // Waiting is what Lockstep waits for, and since when.
 type Waiting struct {
 	Reason  string      `json:"reason,omitempty"`
 	Message string      `json:"message"`
-	Since   metav1.Time `json:"since,omitempty"`
+	Since   metav1.Time `json:"since,omitzero"`
 }
 
 // Problem is something that is not as it should be.
@@ -78,7 +78,7 @@ type Problem struct {
 	About   string      `json:"about"`
 	Reason  string      `json:"reason,omitempty"`
 	Message string      `json:"message"`
-	Since   metav1.Time `json:"since,omitempty"`
+	Since   metav1.Time `json:"since,omitzero"`
 }
 
 // Slot is a slot and what it holds.
@@ -89,7 +89,7 @@ type Slot struct {
 	Release   string             `json:"release,omitempty"`
 	Commit    string             `json:"commit,omitempty"`
 	Proof     v1alpha1.Proof     `json:"proof,omitempty"`
-	Since     metav1.Time        `json:"since,omitempty"`
+	Since     metav1.Time        `json:"since,omitzero"`
 	Reason    string             `json:"reason,omitempty"`
 	Message   string             `json:"message,omitempty"`
 	// Problem says why the slot's members could not be read.
@@ -137,7 +137,7 @@ type Active struct {
 	Slot    string            `json:"slot,omitempty"`
 	Kind    v1alpha1.StepKind `json:"kind,omitempty"`
 	Attempt int32             `json:"attempt,omitempty"`
-	Since   metav1.Time       `json:"since,omitempty"`
+	Since   metav1.Time       `json:"since,omitzero"`
 	Steps   []Step            `json:"steps"`
 }
 

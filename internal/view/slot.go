@@ -152,7 +152,7 @@ func (in memberInput) missing(found []Member) []Member {
 		}
 		missing := Member{Name: m.Name, Kind: m.Kind, Images: m.Images, Desired: m.Replicas}
 		missing = in.finish(missing)
-		if in.read && !(missing.Role == v1alpha1.RoleWorker && missing.Untested) {
+		if in.read && (missing.Role != v1alpha1.RoleWorker || !missing.Untested) {
 			missing.Problem = "not there"
 		}
 		if in.slot.State != v1alpha1.SlotIdle {
