@@ -89,6 +89,7 @@ func TestContradictions(t *testing.T) {
 		{"hosts without gateways", "httpRoute: {parentRefs: [{name: public}]}", "virtualService: {hosts: [a.example.com]}", "give both hosts and gateways"},
 		{"empty preview", "backend:", "preview: {}, backend:", "a preview needs a header, a cookie, or both"},
 		{"no rules, but served", "backend:", "insertRules: false, backend:", "set requireEvidence: Accepted"},
+		{"too little evidence", "backend:", "requireEvidence: Written, backend:", "Unsupported value"},
 		{"one namespace for two slots", "  entries:", "  slots: [{name: blue, namespace: a}, {name: green, namespace: a}]\n  entries:", "give each slot a namespace of its own"},
 		{"one slot", "  entries:", "  slots: [{name: blue, namespace: a}]\n  entries:", "should have at least 2 items"},
 		{"two members of one name", "  entries:", "  members: [{name: a}, {name: a}]\n  entries:", "Duplicate value"},

@@ -6,7 +6,6 @@ import (
 )
 
 // Evidence is how sure Lockstep is that an entry's route is in force.
-// +kubebuilder:validation:Enum=None;Written;Accepted;Served
 type Evidence string
 
 // How sure Lockstep is that an entry's route is in force, in growing order.
@@ -226,6 +225,7 @@ type EntryStatus struct {
 	Weights []SlotWeight `json:"weights,omitempty"`
 	// evidence that the current intent is in force.
 	// +optional
+	// +kubebuilder:validation:Enum=None;Written;Accepted;Served
 	Evidence Evidence `json:"evidence,omitempty"`
 	// observedEpoch is the epoch that the route carried when it was last read.
 	// +optional

@@ -44,7 +44,7 @@ It works from every step, and needs nothing of the new slot.`,
 
 func (a *app) rollbackCommand() *cobra.Command {
 	return a.deedCommand(deed{
-		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalDone}, follow: a.followBack,
+		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalDone, goalLive}, follow: a.followBack,
 		cmd: cobra.Command{
 			Use:     "rollback [STACK]",
 			Aliases: []string{"undo"},
