@@ -112,6 +112,30 @@ func (w *world) pass() ctrl.Result {
 	return result
 }
 
+// signals are given one after the other.
+type signals chan struct{}
+
+func (s signals) wait(t *testing.T, what string) {
+	t.Helper()
+	select {
+	case <-s:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// untilCancelled makes actions run until they are cancelled, and speak up all the same; it signals both ends.
+func (w *world) untilCancelled() signals {
+	s := make(signals, 2)
+	w.applier.does = func(ctx context.Context, _ *plan.Snapshot, _ plan.Action) ([]v1alpha1.Observation, error) {
+		s <- struct{}{}
+		<-ctx.Done()
+		s <- struct{}{}
+		return []v1alpha1.Observation{{Key: "render", Reason: "Late"}}, nil
+	}
+	return s
+}
+
 // wanted waits until something asks for a pass.
 func (w *world) wanted() {
 	w.t.Helper()
@@ -261,14 +285,10 @@ func TestEventsAreToldOnce(t *testing.T) {
 
 func TestAStackThatIsGoneIsForgotten(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
-	stopped := make(chan struct{})
-	w.applier.does = func(ctx context.Context, _ *plan.Snapshot, _ plan.Action) ([]v1alpha1.Observation, error) {
-		<-ctx.Done()
-		close(stopped)
-		return nil, ctx.Err()
-	}
+	running := w.untilCancelled()
 	w.plan = doing(1, plan.RenderRelease{})
 	w.pass()
+	running.wait(t, "the long action to begin")
 	w.inbox.put(shop, "", []v1alpha1.Observation{{Key: "base"}})
 	if err := w.client.Delete(context.Background(), &v1alpha1.Stack{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}}); err != nil {
 		t.Fatal(err)
@@ -277,7 +297,7 @@ func TestAStackThatIsGoneIsForgotten(t *testing.T) {
 	if got := w.pass(); got.RequeueAfter != 0 {
 		t.Errorf("another pass after %v, want none", got.RequeueAfter)
 	}
-	<-stopped
+	running.wait(t, "the long action to be cancelled")
 	if len(w.inbox.mails) > 0 || len(w.runner.runs) > 0 || len(w.pace.seen) > 0 {
 		t.Error("something is remembered of the Stack")
 	}

@@ -72,21 +72,13 @@ func TestAResultThatNoPlanHasSeenKeepsTheActionFromRunningAgain(t *testing.T) {
 
 func TestALongActionThatNoPlanAsksForIsCancelled(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
-	stopped := make(chan struct{})
-	w.applier.does = func(ctx context.Context, _ *plan.Snapshot, _ plan.Action) ([]v1alpha1.Observation, error) {
-		<-ctx.Done()
-		close(stopped)
-		return []v1alpha1.Observation{{Key: "render", Reason: "Late"}}, nil
-	}
+	running := w.untilCancelled()
 	w.plan = doing(1, render)
 	w.pass()
+	running.wait(t, "it to begin")
 	w.plan = doing(2) // someone has aborted
 	w.pass()
-	select {
-	case <-stopped:
-	case <-time.After(5 * time.Second):
-		t.Fatal("it runs on")
-	}
+	running.wait(t, "it to be cancelled")
 	if got := w.inbox.read(shop); len(got) > 0 {
 		t.Errorf("what it said all the same was kept: %v", got)
 	}

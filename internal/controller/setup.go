@@ -41,6 +41,9 @@ type Options struct {
 	Clock clock.WithDelayedExecution
 	// MaxConcurrentReconciles is how many Stacks are worked on at the same time. Default: 8.
 	MaxConcurrentReconciles int
+
+	// next is the planner.
+	next func(plan.Snapshot, time.Time) plan.Plan
 }
 
 func (o Options) withDefaults() Options {
@@ -49,6 +52,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.next == nil {
+		o.next = plan.Next
 	}
 	if o.MaxConcurrentReconciles == 0 {
 		o.MaxConcurrentReconciles = stacksAtOnce
@@ -79,7 +85,7 @@ func newReconciler(mgr ctrl.Manager, o Options) *reconciler {
 		applier:  o.Applier,
 		events:   mgr.GetEventRecorder("lockstep-controller"),
 		clock:    o.Clock,
-		next:     plan.Next,
+		next:     o.next,
 		inbox:    in,
 		runner:   newRunner(in, o.Clock, o.Trigger.Fire),
 		pace:     newPace(),

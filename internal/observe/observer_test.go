@@ -121,7 +121,7 @@ func TestReleasesDecisionsAndContentOfThisStackAlone(t *testing.T) {
 		release("whole", "shop", "c1", "c2"), release("lost", "shop", "c1", "c3"), release("pending", "shop"), release("other", "other", "c1"),
 		decision("open", "whole", ""), decision("answered", "whole", v1alpha1.DecisionAccepted), decision("others", "other", ""),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: controllerNamespace, Name: "c1"}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: controllerNamespace, Name: "c2"}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: controllerNamespace, Name: "c2", Labels: stackLabels(v1alpha1.LabelContent, "true")}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: "c3"}},
 	))
 

@@ -94,7 +94,14 @@ func secretsOf(releases []v1alpha1.Release) map[string]bool {
 	return names
 }
 
+// missingSecrets looks at the labelled ones all at once, and then for each of those that it did not see.
 func (p *pass) missingSecrets(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if err := p.dropLabelled(ctx, names); err != nil {
+		return nil, err
+	}
 	missing := map[string]bool{}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -109,6 +116,23 @@ func (p *pass) missingSecrets(ctx context.Context, names map[string]bool) (map[s
 		})
 	}
 	return missing, g.Wait()
+}
+
+// dropLabelled takes those names out that a list of the Stack's content has. Whoever may not list looks for each.
+func (p *pass) dropLabelled(ctx context.Context, names map[string]bool) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	err := p.Live.List(ctx, list, client.InNamespace(p.ControllerNamespace), client.HasLabels{v1alpha1.LabelContent},
+		client.MatchingLabels{v1alpha1.LabelStack: p.stack.Name, v1alpha1.LabelStackNamespace: p.stack.Namespace})
+	if err != nil && !lasting(err) {
+		return fmt.Errorf("listing frozen content: %w", err)
+	}
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp == nil {
+			delete(names, list.Items[i].Name)
+		}
+	}
+	return nil
 }
 
 // secretExists asks for metadata alone: what is in the Secret is nobody's business here.
