@@ -31,6 +31,10 @@ func run(ctx context.Context, f *flags) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
+	return serve(ctx, cfg, f)
+}
+
+func serve(ctx context.Context, cfg *rest.Config, f *flags) error {
 	cfg.QPS, cfg.Burst, cfg.UserAgent = f.qps, f.burst, config.Controller
 	mgr, err := newManager(cfg, f)
 	if err != nil {
