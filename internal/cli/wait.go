@@ -23,16 +23,16 @@ func (a *app) until(ctx context.Context, c *Cluster, limit time.Duration, look f
 	timeUp := a.Clock.After(limit)
 	changed := a.changes(ctx, c, targets...)
 	for {
+		done, err := look(ctx)
+		if done || (err != nil && !passing(err)) {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timeUp:
 			return errTimeUp
 		case <-changed:
-		}
-		done, err := look(ctx)
-		if done || (err != nil && !passing(err)) {
-			return err
 		}
 	}
 }
@@ -77,7 +77,16 @@ func reached(s *v1alpha1.Stack, r *v1alpha1.Release, to goal) (bool, error) {
 	}
 	unit := unitOf(s)
 	at := unit.ActiveRelease == r.Name && unit.Step != nil && unit.Step.Kind == v1alpha1.StepHold
-	return at && to == goalHold, nil
+	return at && to == goalHold && !showing(unit.Step), nil
+}
+
+// showing is whether the gateways are still taking in how testers reach the release.
+func showing(step *v1alpha1.StepStatus) bool {
+	switch step.Reason {
+	case v1alpha1.ReasonWritingEntries, v1alpha1.ReasonRouteNotAccepted, v1alpha1.ReasonRouteNotServed:
+		return true
+	}
+	return false
 }
 
 func reachedEnd(s *v1alpha1.Stack, r *v1alpha1.Release, to goal) (bool, error) {

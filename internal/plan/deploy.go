@@ -83,6 +83,9 @@ func (p *planner) prepare(*v1alpha1.Release) *Problem {
 		return &Problem{Reason: v1alpha1.ReasonNamespaceNoConsent, Message: fmt.Sprintf("namespace %s exists and does not consent to be slot %s of this Stack; label it %s if that is meant", f.Namespace, f.Name, p.consent())}
 	case !f.Exists || !f.Bound:
 		p.do(PrepareSlot{Slot: f.Name, Because: "the slot's namespace is not ready"})
+		if refused := p.refused("prepare/" + f.Name); refused != nil {
+			return refused
+		}
 		return &Problem{Reason: v1alpha1.ReasonDeploying, Message: "namespace " + f.Namespace + " is being made ready"}
 	}
 	return nil

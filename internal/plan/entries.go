@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -53,6 +54,10 @@ func (p *planner) entryPending(e *Entry) *Problem {
 		return e.Problem
 	case p.edited(e):
 		return p.editedProblem(e)
+	case p.withheld(e):
+		return p.unfit
+	case !p.carries(e) && p.refused("entry/"+e.Name) != nil:
+		return p.refused("entry/" + e.Name)
 	case !p.carries(e):
 		return &Problem{Reason: v1alpha1.ReasonWritingEntries, Message: fmt.Sprintf("entry %s does not carry epoch %d yet", e.Name, p.u.Route.Epoch)}
 	case !e.Accepted:
@@ -129,6 +134,14 @@ func orText(text, otherwise string) string {
 	return text
 }
 
+// writeAnew says the same again where someone else has changed a route in the meantime.
+func (p *planner) writeAnew() {
+	if slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return p.edited(&e) }) {
+		p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
+		p.point(p.u.Route.Live, p.u.Route.Preview)
+	}
+}
+
 // route writes the entries that do not carry the current intent yet. What someone else changed afterwards is left as it
 // is: only a new intent writes again.
 func (p *planner) route() bool {
@@ -146,13 +159,18 @@ func (p *planner) route() bool {
 
 func (p *planner) writable(e *Entry) bool {
 	switch {
-	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e):
+	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e), p.withheld(e):
 		return false
 	case !e.Exists && p.landed(e):
 		p.recreate(e)
 		return true
 	}
 	return e.Epoch < p.u.Route.Epoch || !e.Exists
+}
+
+// withheld is whether writing the entry would send users to a slot that they were not on and that is not fit for them.
+func (p *planner) withheld(e *Entry) bool {
+	return p.unfit != nil && !p.carries(e) && !sends(e, p.u.Route.Live)
 }
 
 // recreate makes a new intent for a route of Lockstep's own that someone deleted.

@@ -52,6 +52,8 @@ type planner struct {
 	// stalled is what nothing can be decided for; held is what new releases wait for.
 	stalled *Problem
 	held    *Problem
+	// unfit is why no further entry is sent to the slot that users are being moved to.
+	unfit *Problem
 }
 
 func newPlanner(s Snapshot, now time.Time) *planner {
@@ -123,6 +125,14 @@ func (p *planner) result(key string) *v1alpha1.Observation {
 		if o := &p.u.Observations[i]; o.Key == key {
 			return o
 		}
+	}
+	return nil
+}
+
+// refused is why something that the current step does again and again was refused last; nil where it was not.
+func (p *planner) refused(key string) *Problem {
+	if o := p.result(key); o != nil && !o.OK {
+		return problemOf(o)
 	}
 	return nil
 }

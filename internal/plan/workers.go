@@ -115,9 +115,8 @@ func (p *planner) startWorker(s *v1alpha1.SlotStatus, m v1alpha1.ReleaseMember) 
 }
 
 func workerText(w *Workload) string {
-	text := fmt.Sprintf("worker %s/%s does not get ready", w.Kind, w.Name)
-	if w.Problem != nil {
-		text += ": " + w.Problem.Message
+	if w.Problem == nil {
+		return fmt.Sprintf("worker %s/%s to get ready in the new slot, where users are already", w.Kind, w.Name)
 	}
-	return text + "; users are on the new slot already: repair it, abort or roll back"
+	return fmt.Sprintf("worker %s/%s does not get ready: %s; users are on the new slot already: repair it, abort or roll back", w.Kind, w.Name, w.Problem.Message)
 }
