@@ -108,7 +108,7 @@ func (c *checkout) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, guarded(name, err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it is only read
 	info, err := file.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
