@@ -86,7 +86,8 @@ func tell(logger logr.Logger, s *plan.Snapshot, action plan.Action, result []v1a
 func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) ([]v1alpha1.Observation, error) {
 	switch act := action.(type) {
 	case plan.RenderRelease:
-		return a.observe(s, about{key: "render", release: act.Release, attempt: act.Attempt}, a.renderRelease(ctx, s, act))
+		warnings, err := a.renderRelease(ctx, s, act)
+		return a.observe(s, about{key: "render", release: act.Release, attempt: act.Attempt, message: warnings}, err)
 	case plan.PrepareSlot:
 		return a.observeFailure(s, a.aboutActive(s, "prepare/"+act.Slot), a.prepareSlot(ctx, s, act))
 	case plan.Preflight:
@@ -127,6 +128,8 @@ type about struct {
 	key     string
 	release plan.ReleaseRef
 	attempt int32
+	// message for people, where it went well.
+	message string
 }
 
 // aboutActive is for actions that are not bound to a release: their failure belongs to the active one.
@@ -163,7 +166,7 @@ func (a *Applier) observeFailure(s *plan.Snapshot, of about, err error) ([]v1alp
 }
 
 func (a *Applier) observation(s *plan.Snapshot, of about) v1alpha1.Observation {
-	o := v1alpha1.Observation{Key: of.key, Release: of.release.UID, Attempt: of.attempt, OK: true, At: a.now()}
+	o := v1alpha1.Observation{Key: of.key, Release: of.release.UID, Attempt: of.attempt, OK: true, Message: shorten(of.message, maxMessage), At: a.now()}
 	if unit := unitOf(s); unit != nil && unit.Step != nil {
 		o.Step = unit.Step.Kind
 	}

@@ -381,3 +381,33 @@ spec:
 		t.Errorf("the Deployment is the former one, or has %v replicas", field(again, "spec", "replicas"))
 	}
 }
+
+// TestDeathBetweenCreateAndSettle creates as create does, and dies before ownership is settled.
+func TestDeathBetweenCreateAndSettle(t *testing.T) {
+	w := newWorld(t)
+	w.prepare("green")
+	ref := w.release("shop-1", frontend)
+	for _, o := range w.applierContent(ref) {
+		if o.GetKind() == "Deployment" {
+			resized, err := sized(o, 2)
+			w.must(err)
+			o = resized
+		}
+		setEpoch(o, 5)
+		w.must(server.Client.Create(w.ctx, o, client.FieldOwner(v1alpha1.ManagerContent)))
+	}
+	w.ok(plan.ApplyBase{Release: ref, Slot: "green", Epoch: 5, Attempt: 1})
+	w.ok(applyFrontend(ref, 5, 2))
+	if got := field(w.get("apps/v1", "Deployment", "frontend"), "spec", "replicas"); got != int64(2) {
+		t.Errorf("replicas = %v, want 2", got)
+	}
+	w.ok(plan.VerifyContent{Release: ref, Slot: "green", Attempt: 1})
+	ref = w.release("shop-2", frontend2)
+	w.ok(plan.ApplyBase{Release: ref, Slot: "green", Epoch: 6, Attempt: 1})
+	w.ok(applyFrontend(ref, 6, 3))
+	spec, err := podSpecOf(w.get("apps/v1", "Deployment", "frontend"))
+	w.must(err)
+	if len(spec.Containers[0].Env) != 1 {
+		t.Errorf("what the former release set is still there: %v", spec.Containers[0].Env)
+	}
+}

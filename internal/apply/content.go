@@ -60,13 +60,12 @@ func contentName(stack *v1alpha1.Stack, part []byte) string {
 
 func (a *Applier) keep(ctx context.Context, stack *v1alpha1.Stack, name string, part []byte) error {
 	immutable := true
-	frozenAt := a.Clock().UTC().Format(time.RFC3339)
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   a.ControllerNamespace,
 			Name:        name,
 			Labels:      contentLabels(stack),
-			Annotations: map[string]string{annotationFrozenAt: frozenAt},
+			Annotations: a.frozenNow(),
 		},
 		Type:      contentType,
 		Immutable: &immutable,
@@ -74,7 +73,7 @@ func (a *Applier) keep(ctx context.Context, stack *v1alpha1.Stack, name string, 
 	}
 	err := a.Client.Create(ctx, secret, client.FieldOwner(managerSlots))
 	if apierrors.IsAlreadyExists(err) {
-		return a.touch(ctx, name, frozenAt)
+		return a.touch(ctx, name)
 	}
 	if err != nil {
 		return refused("keeping the frozen content "+name, err)
@@ -83,8 +82,8 @@ func (a *Applier) keep(ctx context.Context, stack *v1alpha1.Stack, name string, 
 }
 
 // touch tells the sweeper that content which exists already is wanted again.
-func (a *Applier) touch(ctx context.Context, name, frozenAt string) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotationFrozenAt: frozenAt}}})
+func (a *Applier) touch(ctx context.Context, name string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": a.frozenNow()}})
 	if err != nil {
 		return fmt.Errorf("encoding the time of %s: %w", name, err)
 	}
@@ -94,6 +93,10 @@ func (a *Applier) touch(ctx context.Context, name, frozenAt string) error {
 		return fmt.Errorf("keeping the frozen content %s: %w", name, err)
 	}
 	return nil
+}
+
+func (a *Applier) frozenNow() map[string]string {
+	return map[string]string{annotationFrozenAt: a.Clock().UTC().Format(time.RFC3339)}
 }
 
 // content reads the frozen content of a release for a slot, and stamps it.

@@ -24,8 +24,20 @@ func (a *Applier) endRelease(ctx context.Context, s *plan.Snapshot, act plan.End
 	})
 }
 
-// copyContent starts a Release with content that was frozen for another. What has started is not started again.
+// copyContent starts a Release with content that was frozen for another. What has started is not started again. The
+// content is marked as wanted first, so that nobody sweeps it who does not know of this Release yet.
 func (a *Applier) copyContent(ctx context.Context, s *plan.Snapshot, act plan.CopyContent) error {
+	release, err := a.readRelease(ctx, s.Stack.Namespace, act.Release)
+	if err != nil || release == nil || release.Status.Started != nil {
+		return err
+	}
+	for _, content := range act.Started.Content {
+		for _, name := range content.Secrets {
+			if err := a.touch(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
 	return a.startRelease(ctx, s, act.Release, &act.Started)
 }
 
@@ -52,7 +64,7 @@ func (a *Applier) patchRelease(ctx context.Context, s *plan.Snapshot, ref plan.R
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := a.Client.Status().Patch(ctx, r, patch, client.FieldOwner(v1alpha1.ManagerStatus)); err != nil {
-		return fmt.Errorf("writing the status of release %s: %w", ref.Name, err)
+		return refused("writing the status of release "+ref.Name, err)
 	}
 	return nil
 }

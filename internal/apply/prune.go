@@ -89,18 +89,12 @@ func formerRelease(s *plan.Snapshot, w *slotWork) *v1alpha1.Release {
 }
 
 func (w *slotWork) pruneKind(ctx context.Context, kind schema.GroupVersionKind, epoch int64) error {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err := w.team.List(ctx, list, client.InNamespace(w.slot.Namespace), client.MatchingLabels(stackLabels(w.stack)))
-	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-		return nil
-	}
+	all, err := w.labelled(ctx, kind)
 	if err != nil {
-		return asTeam(w.stack, w.slot.Namespace, fmt.Sprintf("slot %s: looking for what former releases left of %s", w.slot.Name, kind.Kind), err)
+		return err
 	}
-	for i := range list.Items {
-		object := &list.Items[i]
-		object.SetGroupVersionKind(kind)
+	for i := range all {
+		object := &all[i]
 		if !w.isLeftover(object, epoch) {
 			continue
 		}
@@ -109,6 +103,25 @@ func (w *slotWork) pruneKind(ctx context.Context, kind schema.GroupVersionKind, 
 		}
 	}
 	return nil
+}
+
+// labelled lists what carries the Stack's labels in the slot, metadata only; nothing of a kind that the cluster has not.
+func (w *slotWork) labelled(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) ([]metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	options = append(options, client.InNamespace(w.slot.Namespace), client.MatchingLabels(stackLabels(w.stack)))
+	err := w.team.List(ctx, list, options...)
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		what := fmt.Sprintf("slot %s: looking for what former releases left of %s", w.slot.Name, kind.Kind)
+		return nil, asTeam(w.stack, w.slot.Namespace, what, err)
+	}
+	for i := range list.Items {
+		list.Items[i].SetGroupVersionKind(kind)
+	}
+	return list.Items, nil
 }
 
 func (w *slotWork) isLeftover(o *metav1.PartialObjectMetadata, epoch int64) bool {

@@ -101,7 +101,7 @@ func TestFreshContentIsNotSwept(t *testing.T) {
 	w := newWorld(t)
 	ref := w.release("shop-1", frontend)
 	w.clock = time.Now().Add(2 * contentGrace)
-	w.must(w.applier.touch(w.ctx, w.readRelease("shop-1").Status.Started.Content[0].Secrets[0], w.clock.Format(time.RFC3339)))
+	w.must(w.applier.touch(w.ctx, w.readRelease("shop-1").Status.Started.Content[0].Secrets[0]))
 	w.ok(plan.DeleteRelease{Release: ref})
 	var secrets corev1.SecretList
 	w.must(server.Client.List(w.ctx, &secrets, client.InNamespace(config.Namespace), client.MatchingLabels(contentLabels(&w.s.Stack))))

@@ -3,6 +3,8 @@ package apply
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -67,7 +69,7 @@ func (w *slotWork) checkReference(ctx context.Context, member *unstructured.Unst
 	}
 	if !exists {
 		found.add(v1alpha1.ReasonReferenceMissing,
-			"member %s needs %s %s, which is neither in the content nor in namespace %s; add it to the manifests, or create it there",
+			"member %s needs %s %s, which is neither in the content nor in namespace %s (what a former release left there is removed); add it to the manifests, or create it there",
 			member.GetName(), ref.kind, ref.name, w.slot.Namespace)
 	}
 	return nil
@@ -77,6 +79,15 @@ func (w *slotWork) exists(ctx context.Context, ref reference) (bool, error) {
 	if ref.kind == kindServiceAccount && ref.name == defaultAccount {
 		return true, nil
 	}
+	there, err := w.isThere(ctx, ref)
+	if err != nil || !there {
+		return false, err
+	}
+	leftover, err := w.isLeft(ctx, ref)
+	return !leftover, err
+}
+
+func (w *slotWork) isThere(ctx context.Context, ref reference) (bool, error) {
 	if ref.kind == kindSecret {
 		return w.secretExists(ctx, ref.name)
 	}
@@ -86,6 +97,19 @@ func (w *slotWork) exists(ctx context.Context, ref reference) (bool, error) {
 	like.SetName(ref.name)
 	live, err := glance(ctx, w.team, like)
 	return live != nil, w.refused("looking for", like, err)
+}
+
+// isLeft is whether a former release left the object, so that it will be pruned. Only what carries the Stack's labels is
+// asked for.
+func (w *slotWork) isLeft(ctx context.Context, ref reference) (bool, error) {
+	if neverPruned[ref.kind] {
+		return false, nil
+	}
+	list, err := w.labelled(ctx, corev1.SchemeGroupVersion.WithKind(ref.kind), client.MatchingFields{"metadata.name": ref.name})
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(list, func(o metav1.PartialObjectMetadata) bool { return w.isLeftover(&o, math.MaxInt64) }), nil
 }
 
 // secretExists finds out without reading it: a Secret of that name could be created only if there were none.

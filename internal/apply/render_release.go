@@ -19,49 +19,49 @@ import (
 const checkoutPattern = "lockstep-checkout-"
 
 // renderRelease fetches the source, renders it for every slot, keeps the result, and records it in the Release. What has
-// started is not rendered again: what was frozen stays.
-func (a *Applier) renderRelease(ctx context.Context, s *plan.Snapshot, act plan.RenderRelease) error {
+// started is not rendered again: what was frozen stays. It returns what people should know of it.
+func (a *Applier) renderRelease(ctx context.Context, s *plan.Snapshot, act plan.RenderRelease) (string, error) {
 	release, err := a.readRelease(ctx, s.Stack.Namespace, act.Release)
 	if err != nil || release == nil || release.Status.Started != nil {
-		return err
+		return "", err
 	}
 	if act.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, act.Timeout)
 		defer cancel()
 	}
-	started, err := a.rendered(ctx, &s.Stack, release, act)
+	started, warnings, err := a.rendered(ctx, &s.Stack, release, act)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return refuse(v1alpha1.ReasonRenderTimeout,
+		return "", refuse(v1alpha1.ReasonRenderTimeout,
 			"fetching and rendering %s took longer than %s (%v); look at the repository, or raise spec.deadlines.render", s.Stack.Spec.Source.Git.URL, act.Timeout, err)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	return a.startRelease(ctx, s, act.Release, started)
+	return listed(warnings, maxProblems), a.startRelease(ctx, s, act.Release, started)
 }
 
-func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, act plan.RenderRelease) (*v1alpha1.ReleaseStarted, error) {
+func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, act plan.RenderRelease) (started *v1alpha1.ReleaseStarted, warnings []string, err error) {
 	dir, err := os.MkdirTemp(a.WorkDir, checkoutPattern)
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for the checkout: %w", err)
+		return nil, nil, fmt.Errorf("making a folder for the checkout: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what is left over lies in a temporary folder
 	tree, err := a.checkout(ctx, stack, release.Spec.Revision, dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	result, err := render.Run(ctx, renderRequest(stack, release, dir, act.Timeout))
 	if err != nil {
-		return nil, reasoned(err)
+		return nil, nil, reasoned(err)
 	}
 	inputs, err := inputsOf(tree, stack, result.Dependencies)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	content, err := a.freezeSlots(ctx, stack, result.Slots)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &v1alpha1.ReleaseStarted{
 		At:          a.now(),
@@ -72,7 +72,7 @@ func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *
 		Steps:       act.Steps,
 		Members:     result.Members,
 		Content:     content,
-	}, nil
+	}, result.Warnings, nil
 }
 
 func renderRequest(stack *v1alpha1.Stack, release *v1alpha1.Release, root string, timeout time.Duration) render.Request {

@@ -128,6 +128,14 @@ spec:
 			reason:    v1alpha1.ReasonReferenceMissing,
 			want:      []string{"member web", "Secret pull", "PersistentVolumeClaim data", "ConfigMap settings"},
 		},
+		"reference that is pruned": {
+			manifests: pod + `      {containers: [{name: c, image: i, envFrom: [{secretRef: {name: keys}}, {configMapRef: {name: settings}}]}]}`,
+			set: func(w *world) {
+				former := w.release("shop-0", frontend)
+				w.ok(plan.ApplyBase{Release: former, Slot: "green", Epoch: 1, Attempt: 1})
+			},
+			reason: v1alpha1.ReasonReferenceMissing, want: []string{"Secret keys", "ConfigMap settings"},
+		},
 		"invalid": {
 			manifests: pod + `      {containers: [{name: C_C, image: i}]}`,
 			reason:    v1alpha1.ReasonAdmissionRefused, want: []string{"Deployment", "/web", "C_C"},
