@@ -95,7 +95,8 @@ func reachedEnd(s *v1alpha1.Stack, r *v1alpha1.Release, to goal) (bool, error) {
 	case v1alpha1.OutcomeReplaced:
 		return true, nil
 	case v1alpha1.OutcomeLive:
-		return to != goalDone || settled(s), nil
+		// The Release says so a moment before the Stack has settled on it.
+		return unitOf(s).LiveRelease == r.Name && (to != goalDone || settled(s)), nil
 	case v1alpha1.OutcomeFailed, v1alpha1.OutcomeAborted, v1alpha1.OutcomeSuperseded, v1alpha1.OutcomeRolledBack:
 	}
 	return true, failedf("release %s has ended: %s", r.Name, endedBecause(ended))
