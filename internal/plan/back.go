@@ -94,7 +94,7 @@ func (p *planner) rollBack(live *v1alpha1.Release, warm *v1alpha1.SlotStatus, me
 func (p *planner) rollback(r *v1alpha1.Release) bool {
 	target := p.slot(p.u.ActiveSlot)
 	previous := p.release(target.Release)
-	if p.u.Route.Live != target.Name {
+	if p.u.Route.Live != target.Name || p.revoke(target.Name, previous) {
 		return p.beforeRollback(target, previous)
 	}
 	if problem := p.notInForce(); problem != nil {

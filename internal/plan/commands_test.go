@@ -40,7 +40,7 @@ var commands = map[string]func(*story, []string){
 	"edit-route":       (*story).editRoute,
 	"adopt":            (*story).adopt,
 	"delete-route":     func(s *story, words []string) { s.w.DeleteRoute(s.w.Route(words[0])) },
-	"edit-workload":    func(s *story, words []string) { s.w.EditWorkload(s.w.Namespace(words[0]).Workload(words[1])) },
+	"edit-workload":    (*story).editWorkload,
 	"scale":            (*story).scale,
 	"found":            (*story).found,
 	"kill":             (*story).kill,
@@ -321,6 +321,11 @@ func (s *story) adopt(words []string) {
 func (s *story) scale(words []string) {
 	n := s.w.Namespace(words[0])
 	s.w.ScaleByHand(n, n.Workload(words[1]), number(words[2]))
+}
+
+func (s *story) editWorkload(words []string) {
+	n := s.w.Namespace(words[0])
+	s.w.EditWorkload(n, n.Workload(words[1]))
 }
 
 func (s *story) found(words []string) {

@@ -134,6 +134,9 @@ func (p *planner) abortBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
 	switch {
 	case p.u.ActiveRelease == r.Name && p.u.Step.Kind == v1alpha1.StepRollback:
 		return refuse("release %s is being rolled back", r.Name)
+	case p.u.ActiveRelease == r.Name && p.u.Step.Kind == v1alpha1.StepAbort:
+		p.writeAnew()
+		return accept("release %s is being taken back already", r.Name)
 	case p.u.ActiveRelease == r.Name:
 		p.back(v1alpha1.OutcomeAborted, v1alpha1.ReasonAborted, said(d))
 		return accept("release %s is being aborted", r.Name)
@@ -162,6 +165,7 @@ func (p *planner) rollbackBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict 
 	case p.coldFor(d) != nil:
 		return accept("release %s deploys the frozen content of %s again", p.coldFor(d).Name, p.coldFor(d).Spec.RollbackOf)
 	case p.u.ActiveRelease != "" && p.u.Step.Kind == v1alpha1.StepRollback:
+		p.writeAnew()
 		return accept("a rollback is under way already")
 	case p.u.ActiveRelease == r.Name, p.u.ActiveRelease != "" && r.Name == p.u.LiveRelease:
 		p.back(v1alpha1.OutcomeAborted, v1alpha1.ReasonAborted, said(d))

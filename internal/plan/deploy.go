@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -37,6 +38,11 @@ func (p *planner) takeSlot(r *v1alpha1.Release) bool {
 		s.Release, s.Proof, s.LeftAt, s.Epoch = r.Name, v1alpha1.ProofStamped, nil, p.bump()
 		return true
 	}
+	if problem := p.strayUsers(); problem != nil {
+		p.wakeIn(retryAfter)
+		p.waitOn(problem)
+		return false
+	}
 	p.waitFor(v1alpha1.ReasonWaitingForSlot, p.slotsText())
 	return false
 }
@@ -45,14 +51,22 @@ func (p *planner) pointedTo(slot string) bool {
 	if p.u.Route.Live == slot || p.u.Route.Preview == slot || p.u.LiveSlot == slot {
 		return true
 	}
-	for _, e := range p.s.Entries {
-		for _, w := range e.Weights {
-			if w.Slot == slot && w.Weight > 0 {
-				return true
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, slot) })
+}
+
+// strayUsers is why an idle slot is not free: someone sends users there.
+func (p *planner) strayUsers() *Problem {
+	for _, s := range p.st.Slots {
+		for i := range p.s.Entries {
+			if e := &p.s.Entries[i]; s.State == v1alpha1.SlotIdle && sends(e, s.Name) {
+				return &Problem{
+					Reason:  v1alpha1.ReasonEntryEdited,
+					Message: fmt.Sprintf("slot %s is idle, but entry %s sends users or testers there%s; put the route back, and the release goes on", s.Name, e.Name, by(e)),
+				}
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 func (p *planner) slotsText() string {

@@ -137,7 +137,6 @@ func orText(text, otherwise string) string {
 // writeAnew says the same again where someone else has changed a route in the meantime.
 func (p *planner) writeAnew() {
 	if slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return p.edited(&e) }) {
-		p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
 		p.point(p.u.Route.Live, p.u.Route.Preview)
 	}
 }

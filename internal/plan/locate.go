@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -11,6 +12,7 @@ import (
 // status. The truth is what the entries point at, together with the stamps of slots. What cannot be proven is never
 // taken for a first release.
 func (p *planner) locate() bool {
+	p.catchUp()
 	p.record()
 	if p.u.Route != nil && !p.untouched() {
 		p.follow()
@@ -102,8 +104,19 @@ func (p *planner) weightsText() string {
 
 // startEmpty begins with nothing live.
 func (p *planner) startEmpty() {
-	p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
 	p.u.Route = &v1alpha1.RouteIntent{}
+}
+
+// catchUp makes sure that what is meant from here on is not older than what is there: a status that was lost or restored
+// knows nothing of later epochs, and every write would be left alone.
+func (p *planner) catchUp() {
+	p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
+	for i := range p.st.Slots {
+		s := &p.st.Slots[i]
+		if slices.ContainsFunc(p.facts(s.Name).Workloads, func(w Workload) bool { return w.Epoch > s.Epoch }) {
+			s.Epoch = p.bump()
+		}
+	}
 }
 
 func (p *planner) highestEpoch() int64 {
@@ -129,6 +142,7 @@ func (p *planner) takeOver(target string) bool {
 	}
 	p.startEmpty()
 	p.settleOn(target, release)
+	p.fence(target)
 	p.adoptOthers(target)
 	preview, written := p.writtenRoute()
 	p.u.Route = &v1alpha1.RouteIntent{Epoch: written, Live: target, Preview: preview}
@@ -161,7 +175,8 @@ func (p *planner) commonEpoch() int64 {
 	return max(common, 0)
 }
 
-// stampedWith is the one release that all Pods of a slot carry; empty where none carries any (Recorded).
+// stampedWith is the one release that all Pods of a slot carry; empty where none carries any, or one that no longer
+// exists (Recorded).
 func (p *planner) stampedWith(slot string) (string, *Problem) {
 	stamps := map[string]bool{}
 	for _, pod := range p.facts(slot).Pods {
@@ -173,8 +188,8 @@ func (p *planner) stampedWith(slot string) (string, *Problem) {
 		return "", p.unknown("slot %s runs Pods of %d releases at once", slot, len(stamps))
 	}
 	for name := range stamps {
-		if name != "" && p.release(name) == nil {
-			return "", p.unknown("slot %s runs release %s, which no longer exists", slot, name)
+		if p.release(name) == nil {
+			return "", nil
 		}
 		return name, nil
 	}
@@ -202,7 +217,7 @@ func orFound(release string) string {
 	return "release " + release
 }
 
-// adoptOthers keeps what runs in the other slots as if it had just been left.
+// adoptOthers keeps what runs in the other slots as if it had just been left; what never was live is given up.
 func (p *planner) adoptOthers(live string) {
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
@@ -213,10 +228,21 @@ func (p *planner) adoptOthers(live string) {
 		if problem != nil {
 			release = ""
 		}
-		at := p.stampAfter()
-		setState(s, v1alpha1.SlotWarm, p.stamp())
-		s.Release, s.Proof, s.LeftAt = release, proofOf(release), &at
+		p.giveUp(s.Name)
+		if problem == nil && p.wasLive(release) {
+			setState(s, v1alpha1.SlotWarm, p.stamp())
+		}
+		s.Release, s.Proof = release, proofOf(release)
 	}
+}
+
+// wasLive is whether users have been on the release, as far as is on record; of what was found, nobody knows better.
+func (p *planner) wasLive(release string) bool {
+	r := p.release(release)
+	if r == nil {
+		return release == ""
+	}
+	return r.Status.Ended != nil && (r.Status.Ended.Outcome == v1alpha1.OutcomeReplaced || r.Status.Ended.Outcome == v1alpha1.OutcomeLive)
 }
 
 // follow accepts that someone moved all users by hand to a kept slot that is proven and ready, between releases.
@@ -235,8 +261,9 @@ func (p *planner) follow() {
 	old, at := p.slot(p.u.LiveSlot), p.stampAfter()
 	setState(old, v1alpha1.SlotWarm, p.stamp())
 	old.LeftAt = &at
-	p.u.Epoch = max(p.u.Epoch, p.highestEpoch())
 	p.settleOn(target, r.Name)
 	p.point(target, "")
+	p.fence(old.Name)
+	p.fence(target)
 	p.event(true, v1alpha1.ReasonTakenOver, fmt.Sprintf("someone moved users to slot %s by hand; it is proven and ready, and Lockstep follows", target))
 }

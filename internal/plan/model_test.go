@@ -22,11 +22,13 @@ type machine struct {
 	ops   []*world.Operator
 	watch *watcher
 	made  int
+	// paused processes do nothing until they are resumed.
+	paused map[*world.Operator]bool
 	story []string
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{w: world.New(drawStack(t))}
+	m := &machine{w: world.New(drawStack(t)), paused: map[*world.Operator]bool{}}
 	m.watch = newWatcher(m.w)
 	for i := range 2 {
 		chance := rand.New(rand.NewSource(rapid.Int64Range(0, 1000).Draw(t, "order"))) //nolint:gosec // chance is meant to be repeatable
@@ -94,20 +96,24 @@ func statusText(e *world.Write) string {
 func (m *machine) calm() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"":         m.check,
-		"operate":  m.operate,
-		"operate ": m.operate,
-		"a pass":   m.pass,
-		"a pass ":  m.pass,
-		"tick":     m.tick,
-		"tick ":    m.tick,
-		"tick  ":   m.tick,
-		"wait":     m.wait,
-		"release":  m.release,
-		"promote":  m.promote,
-		"decide":   m.decide,
-		"kill":     m.kill,
-		"router":   m.router,
-		"crash":    m.crash,
+		"operate":   m.operate,
+		"operate ":  m.operate,
+		"operate  ": m.operate,
+		"a pass":    m.pass,
+		"tick":      m.tick,
+		"tick ":     m.tick,
+		"a while":   m.while,
+		"a while ":  m.while,
+		"a while  ": m.while,
+		"wait":      m.wait,
+		"release":   m.release,
+		"promote":   m.promote,
+		"rollback":  m.rollback,
+		"decide":    m.decide,
+		"kill":      m.kill,
+		"router":    m.router,
+		"crash":     m.crash,
+		"pause":     m.pause,
 	}
 }
 
@@ -137,8 +143,27 @@ func (m *machine) operate(t *rapid.T) {
 
 func (m *machine) pass(t *rapid.T) {
 	o := m.operator(t)
+	if m.paused[o] {
+		t.Skip("paused")
+	}
 	m.tell("%s does a pass", o.Name)
 	o.Pass()
+}
+
+// pause stops a process wherever it is, or lets one go on with its old plan.
+func (m *machine) pause(t *rapid.T) {
+	o := m.operator(t)
+	m.paused[o] = !m.paused[o]
+	m.tell("%s is paused: %v", o.Name, m.paused[o])
+}
+
+// while lets everyone do their work for some rounds.
+func (m *machine) while(t *rapid.T) {
+	m.tell("everyone works")
+	for range rapid.IntRange(1, 12).Draw(t, "rounds") {
+		m.round(t)
+		m.w.Pass(100 * time.Millisecond)
+	}
 }
 
 func (m *machine) crash(t *rapid.T) {
@@ -161,10 +186,13 @@ func (m *machine) wait(t *rapid.T) {
 }
 
 func (m *machine) release(t *rapid.T) {
+	if m.pending() > 2 {
+		t.Skip("enough releases wait")
+	}
 	m.made++
 	name := fmt.Sprintf("v%d", m.made)
 	manifest := world.Shop()
-	switch rapid.IntRange(0, 8).Draw(t, "manifest") {
+	switch rapid.IntRange(0, 14).Draw(t, "manifest") {
 	case 0:
 		manifest.Broken = map[string]bool{"catalog": true}
 	case 1:
@@ -179,6 +207,16 @@ func (m *machine) release(t *rapid.T) {
 	m.w.Repo[name] = manifest
 	m.tell("release %s is made", name)
 	m.w.MakeRelease(name, v1alpha1.ReleaseSpec{Revision: name})
+}
+
+func (m *machine) pending() int {
+	n := 0
+	for _, r := range m.w.Releases {
+		if r.Status.Ended == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *machine) unit() v1alpha1.UnitStatus {
@@ -200,6 +238,16 @@ func (m *machine) promote(t *rapid.T) {
 		Verb: v1alpha1.VerbPromote, Release: r.Name, ReleaseUID: string(r.UID), By: "ann",
 		Step: v1alpha1.StepHold, Attempt: u.Step.Attempt, Digest: r.Status.Started.Digest,
 	})
+}
+
+// rollback says what a person says who does not like what is live.
+func (m *machine) rollback(t *rapid.T) {
+	r := m.w.Release(m.unit().LiveRelease)
+	if r == nil || rapid.Bool().Draw(t, "content") {
+		t.Skip("all is well")
+	}
+	m.tell("%s is rolled back", r.Name)
+	m.w.Decide(v1alpha1.DecisionSpec{Verb: v1alpha1.VerbRollback, Release: r.Name, ReleaseUID: string(r.UID), By: "ann"})
 }
 
 // decide says anything about any release, stale things too.
@@ -278,7 +326,7 @@ func (m *machine) editWorkload(t *rapid.T) {
 	}
 	x := rapid.SampledFrom(n.Workloads).Draw(t, "workload")
 	m.tell("%s/%s is edited", n.Name, x.Name)
-	m.w.EditWorkload(x)
+	m.w.EditWorkload(n, x)
 }
 
 func (m *machine) scaleByHand(t *rapid.T) {
@@ -330,6 +378,7 @@ func (m *machine) policy(t *rapid.T) {
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses = false
 	m.w.MendPods()
+	clear(m.paused)
 	m.tell("from here on nothing disturbs")
 	quiet := 0
 	for range 20000 {
@@ -351,7 +400,7 @@ func (m *machine) settle(t *rapid.T) {
 
 func (m *machine) round(t *rapid.T) (busy bool) {
 	for _, o := range m.ops {
-		if o.Due() {
+		if !m.paused[o] && o.Due() {
 			o.Pass()
 			busy = busy || !o.Idle
 		}
@@ -385,12 +434,77 @@ func (m *machine) sleep(t *rapid.T) {
 // moves is whether a release or a slot is not at rest yet, for which only time has to pass.
 func (m *machine) moves() bool {
 	u := m.unit()
-	if u.ActiveRelease != "" && !atRest[u.Step.Reason] {
+	if u.ActiveRelease != "" && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
-		return s.State == v1alpha1.SlotWarm || s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring
+		return s.State == v1alpha1.SlotWarm || (s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring) && !needsPeople[s.Reason]
 	})
+}
+
+// repair is what people do who read what Lockstep says.
+func (m *machine) repair() {
+	m.w.SetPolicy()
+	said := m.w.Stack.Status.Conditions
+	for _, c := range said {
+		switch c.Reason {
+		case v1alpha1.ReasonLiveUnknown:
+			m.clear()
+		case v1alpha1.ReasonEntryEdited, v1alpha1.ReasonEntryClaimed:
+			m.putBack()
+		}
+	}
+	for _, s := range m.w.Stack.Status.Slots {
+		if s.Reason == v1alpha1.ReasonEntryEdited {
+			m.putBack()
+		}
+	}
+	m.scaleBack()
+}
+
+// clear begins anew: no users, no workloads.
+func (m *machine) clear() {
+	m.tell("people clear away what nobody can account for")
+	for _, r := range m.w.Routes {
+		m.w.DeleteRoute(r)
+	}
+	for _, n := range m.w.Namespaces {
+		for _, x := range n.Workloads {
+			m.w.ScaleByHand(n, x, 0)
+		}
+	}
+}
+
+// putBack has every route say what Lockstep wants it to say.
+func (m *machine) putBack() {
+	intent := m.unit().Route
+	if intent == nil {
+		return
+	}
+	m.tell("people put the routes back to %+v", *intent)
+	for _, r := range m.w.Routes {
+		m.w.PutBack(r, *intent)
+	}
+}
+
+// scaleBack has the live slot run what it should.
+func (m *machine) scaleBack() {
+	u := m.unit()
+	live := m.w.Release(u.LiveRelease)
+	if live == nil || live.Status.Started == nil {
+		return
+	}
+	n := m.w.Namespace(u.LiveSlot)
+	for _, member := range live.Status.Started.Members {
+		if x := n.Workload(member.Name); x != nil && x.Replicas == 0 && u.ActiveRelease == "" {
+			m.tell("people scale %s/%s back", n.Name, x.Name)
+			m.w.ScaleByHand(n, x, member.Replicas)
+		}
+	}
+}
+
+func (m *machine) slotNeedsPeople() bool {
+	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool { return needsPeople[s.Reason] })
 }
 
 // atRest are what a release may wait for when nobody does anything any more.
@@ -398,6 +512,12 @@ var atRest = map[string]bool{
 	v1alpha1.ReasonAwaitingPromotion: true,
 	v1alpha1.ReasonWorkerNotReady:    true,
 	v1alpha1.ReasonPolicyMissing:     true,
+}
+
+// needsPeople are what only people can end.
+var needsPeople = map[string]bool{
+	v1alpha1.ReasonEntryEdited: true,
+	v1alpha1.ReasonLiveUnknown: true,
 }
 
 // settled is what must be true once nothing happens any more.
@@ -430,7 +550,7 @@ func (m *machine) usersAreOnLive(t *rapid.T) {
 		}
 	}
 	live := m.w.Release(u.LiveRelease)
-	if live == nil {
+	if live == nil || !m.w.Namespace(u.LiveSlot).Exists {
 		return
 	}
 	if problem := m.w.Whole(u.LiveSlot, u.LiveRelease); problem != "" && !m.w.Namespace(u.LiveSlot).Hurt {
@@ -445,6 +565,19 @@ func soak() bool { return os.Getenv("LOCKSTEP_SOAK") != "" }
 
 // TestPromisesOnOrdinaryDays has two processes of the controller run at once, crash and pause, while releases are made,
 // decided upon, and Pods die.
+func TestPromisesAmongHands(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(t)
+		t.Repeat(m.hands())
+		m.settle(t)
+		for range 3 {
+			m.repair()
+			m.settle(t)
+		}
+		m.settled(t)
+	})
+}
+
 func TestPromisesOnOrdinaryDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)

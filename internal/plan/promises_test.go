@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 	"github.com/lockstep-dev/lockstep/internal/testkit/world"
@@ -16,7 +18,8 @@ type watcher struct {
 	w    *world.World
 	seen int
 	// met are releases that Lockstep has sent users to.
-	met map[string]bool
+	met   map[string]bool
+	stack types.UID
 	// answered counts the answers of each Decision.
 	answered map[string]int
 	// workersExcused is whether someone has started a worker by hand.
@@ -100,22 +103,46 @@ func slotIsEmptyBeforeUse(w *world.World, e *world.Write) error {
 
 // Promise 2: whenever a route first points users at a slot, everything that they can reach there is ready.
 func usersAreSentToReadySlots(w *world.World, e *world.Write) error {
-	if e.RouteAfter == nil || e.Disturbed {
+	if e.RouteAfter == nil {
 		return nil
 	}
 	for _, weight := range e.RouteAfter.Weights {
-		if e.RouteBefore.Sends(weight.Slot) {
-			continue
-		}
 		release := held(w, weight.Slot)
-		if release == "" || w.Namespace(weight.Slot).Hurt {
+		if e.RouteBefore.Sends(weight.Slot) || release == "" {
 			continue
 		}
-		if problem := w.Whole(weight.Slot, release); problem != "" {
+		if problem := seenUnready(e.Saw, weight.Slot, release); problem != "" {
+			return fmt.Errorf("promise 2: users are sent to slot %s with %s, where it was seen that %s", weight.Slot, release, problem)
+		}
+		if problem := w.Whole(weight.Slot, release); problem != "" && !e.Disturbed && !w.Namespace(weight.Slot).Hurt {
 			return fmt.Errorf("promise 2: users are sent to slot %s with %s, where %s", weight.Slot, release, problem)
 		}
 	}
 	return nil
+}
+
+// seenUnready is what the writer has seen not to be ready in a slot that users were not on before.
+func seenUnready(saw *plan.Snapshot, slot, release string) string {
+	if saw.Stack.Status.Units[0].LiveSlot == slot {
+		return "" // the way back needs nothing
+	}
+	i := slices.IndexFunc(saw.Slots, func(s plan.Slot) bool { return s.Name == slot })
+	j := slices.IndexFunc(saw.Releases, func(r v1alpha1.Release) bool { return r.Name == release })
+	if j < 0 {
+		return "release " + release + " is gone"
+	}
+	for _, m := range saw.Releases[j].Status.Started.Members {
+		if m.Role != v1alpha1.RoleWorker && !ready(saw.Slots[i], m, release) {
+			return "member " + m.Name + " is not ready"
+		}
+	}
+	return ""
+}
+
+func ready(s plan.Slot, m v1alpha1.ReleaseMember, release string) bool {
+	rolledOut := slices.ContainsFunc(s.Workloads, func(w plan.Workload) bool { return w.Name == m.Name && w.Release == release && w.Ready })
+	served := slices.ContainsFunc(s.Services, func(x plan.Service) bool { return x.Name == m.Name && x.Release == release && x.Endpoints > 0 })
+	return rolledOut && served
 }
 
 // held is the release that a slot holds, as far as is on record.
@@ -152,11 +179,11 @@ func servesUsers(w *world.World, name string) bool {
 	return true
 }
 
-// reached is whether any gateway replica sends users to the slot now.
+// reached is whether any gateway replica sends users to the slot now, as Lockstep wrote the route.
 func reached(w *world.World, slot string) bool {
 	for _, g := range w.Gateways {
 		for _, r := range g.Routes {
-			if r.Sends(slot) {
+			if r.Sends(slot) && r.By == "lockstep" {
 				return true
 			}
 		}
@@ -219,6 +246,10 @@ func oneReleaseIsActive(w *world.World, e *world.Write) error {
 
 // Promise 4: nothing supersedes a release past its switch.
 func (c *watcher) supersededNeverMetUsers(w *world.World, e *world.Write) error {
+	if c.stack != w.Stack.UID {
+		c.stack = w.Stack.UID
+		clear(c.met) // whoever made the Stack again has thrown away what was known
+	}
 	if e.RouteAfter != nil {
 		for _, weight := range e.RouteAfter.Weights {
 			c.met[held(w, weight.Slot)] = true

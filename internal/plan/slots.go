@@ -2,12 +2,14 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
 // tend looks after the slots that no release is active in: kept ones, draining ones, and those that are scaled down.
 func (p *planner) tend() bool {
+	p.tendLive()
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
 		if s.Name == p.u.ActiveSlot || s.Name == p.u.LiveSlot {
@@ -18,6 +20,37 @@ func (p *planner) tend() bool {
 		p.retire(s)
 	}
 	return true
+}
+
+// tendLive finishes, while no release moves users, what a live slot that was taken over still needs: its workers, and
+// what is on record of Releases. Workers that carry the slot's epoch are left to the team.
+func (p *planner) tendLive() {
+	live := p.slot(p.u.LiveSlot)
+	if live == nil || (p.u.ActiveRelease != "" && !p.unswitched()) {
+		return
+	}
+	live.Reason, live.Message = "", ""
+	if p.asleep(live) {
+		if problem := p.handOver(live.Name, p.release(p.u.LiveRelease)); problem != nil {
+			live.Reason, live.Message = problem.Reason, clip(problem.Message, 2048)
+		}
+	}
+	for i := range p.s.Releases {
+		r := &p.s.Releases[i]
+		if r.Name == p.u.LiveRelease {
+			p.ended(r, v1alpha1.OutcomeLive, v1alpha1.ReasonTakenOver, "users were found on it")
+		} else if r.Status.Ended != nil && r.Status.Ended.Outcome == v1alpha1.OutcomeLive {
+			p.end(r, v1alpha1.OutcomeReplaced, v1alpha1.ReasonReplaced, "users are on "+orFound(p.u.LiveRelease))
+		}
+	}
+}
+
+// asleep is whether a worker of the live slot was not written for the slot's epoch yet.
+func (p *planner) asleep(live *v1alpha1.SlotStatus) bool {
+	workers := p.workers()
+	return slices.ContainsFunc(p.facts(live.Name).Workloads, func(w Workload) bool {
+		return workers[w.Kind+"/"+w.Name] && w.Epoch < live.Epoch
+	})
 }
 
 // keepWarm gives a kept slot up once its time is over.
@@ -39,9 +72,7 @@ func (p *planner) drain(s *v1alpha1.SlotStatus) {
 	if s.State != v1alpha1.SlotDraining {
 		return
 	}
-	if problem := p.reachable(s); problem != nil {
-		s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
-		p.wakeIn(lookAgainLater)
+	if p.stillReached(s) {
 		return
 	}
 	p.leave(s.Name)
@@ -55,6 +86,21 @@ func (p *planner) drain(s *v1alpha1.SlotStatus) {
 	p.event(false, v1alpha1.ReasonDrainDeadline, fmt.Sprintf("slot %s has had its whole drainTimeout of %s, and is scaled down", s.Name, timeout))
 	setState(s, v1alpha1.SlotRetiring, p.stamp())
 	s.Epoch = p.bump()
+}
+
+// stillReached waits where new traffic may still reach the slot, and has it drain anew where someone sends it there.
+func (p *planner) stillReached(s *v1alpha1.SlotStatus) bool {
+	problem := p.reachable(s)
+	if problem == nil {
+		return false
+	}
+	if slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, s.Name) }) {
+		setState(s, v1alpha1.SlotDraining, p.stamp())
+		s.LeftAt = nil
+	}
+	s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
+	p.wakeIn(lookAgainLater)
+	return true
 }
 
 // reachable is why new traffic may still reach the slot; nil where every entry is proven to send it elsewhere.
@@ -85,9 +131,7 @@ func (p *planner) retire(s *v1alpha1.SlotStatus) {
 	if s.State != v1alpha1.SlotRetiring {
 		return
 	}
-	if problem := p.reachable(s); problem != nil {
-		s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
-		p.wakeIn(lookAgainLater)
+	if p.stillReached(s) {
 		return
 	}
 	f := p.facts(s.Name)

@@ -68,10 +68,21 @@ func (p *planner) notReady() *Problem {
 		return p.held
 	case p.u.Step == nil && p.notInForce() != nil:
 		return p.notInForce()
+	case p.editedEntry() != nil:
+		return p.editedEntry()
 	case !p.facts(p.u.LiveSlot).Exists:
 		return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: "the namespace of the live slot " + p.u.LiveSlot + " does not exist; roll back, or release anew"}
 	}
 	return p.liveDown()
+}
+
+func (p *planner) editedEntry() *Problem {
+	for i := range p.s.Entries {
+		if e := &p.s.Entries[i]; p.edited(e) {
+			return p.editedProblem(e)
+		}
+	}
+	return nil
 }
 
 func (p *planner) firstText() string {

@@ -2,13 +2,14 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
 // switchOver moves users to the active slot, hands workers over, and ends the release as the live one.
 func (p *planner) switchOver(r *v1alpha1.Release) bool {
-	if p.u.Route.Live != p.u.ActiveSlot {
+	if p.u.Route.Live != p.u.ActiveSlot || p.revoke(p.u.ActiveSlot, r) {
 		return p.beforeSwitch(r)
 	}
 	if problem := p.notInForce(); problem != nil {
@@ -45,6 +46,30 @@ func (p *planner) beforeSwitch(r *v1alpha1.Release) bool {
 	p.waitFor(v1alpha1.ReasonWritingEntries, "the entries to carry epoch "+fmt.Sprint(p.u.Route.Epoch))
 	p.wakeEntry()
 	return false
+}
+
+// revoke looks at a slot again that users were meant to be sent to: whoever saved the intent may have died before the
+// write, and the slot since. An intent that no entry carries yet is taken back, and its new epoch makes a late write fail;
+// otherwise no further entry is sent there.
+func (p *planner) revoke(slot string, r *v1alpha1.Release) bool {
+	problem := p.unready(slot, r)
+	if problem == nil {
+		problem = p.backendUnready(slot)
+	}
+	if problem == nil {
+		return false
+	}
+	if p.landedAnywhere() {
+		p.unfit = problem
+		return false
+	}
+	p.event(true, problem.Reason, "users are not moved to slot "+slot+" after all: "+problem.Message)
+	p.point(p.u.LiveSlot, "")
+	return true
+}
+
+func (p *planner) landedAnywhere() bool {
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch >= p.u.Route.Epoch || p.landed(&e) })
 }
 
 func (p *planner) allReady(r *v1alpha1.Release) *Problem { return p.unready(p.u.ActiveSlot, r) }

@@ -87,12 +87,12 @@ func (w *World) rollOut(n *Namespace, x *Workload) bool {
 	}
 	fresh, old = n.podsOf(x)
 	ready := len(fresh) == int(x.Replicas) && len(old) == 0 && allReady(fresh)
-	if ready != x.ready || changed {
+	x.ready, changed = ready, changed || ready != x.ready
+	if changed {
 		x.version = w.nextNumber()
 		w.changed()
-		changed = true
+		w.heal(n)
 	}
-	x.ready = ready
 	return changed
 }
 
@@ -170,9 +170,16 @@ func (w *World) endpoints(n *Namespace, s *Service) bool {
 func (w *World) heal(n *Namespace) {
 	broken := slices.ContainsFunc(n.Pods, func(p *Pod) bool { return p.Broken })
 	dumb := slices.ContainsFunc(n.Services, func(s *Service) bool { return !n.answers(s) })
-	if !broken && !dumb {
+	moving := slices.ContainsFunc(n.Workloads, func(x *Workload) bool { return (x.Replicas > 0 || n.Service(x.Name) != nil) && !n.intact(x) })
+	if n.Exists && !n.Terminating && !broken && !dumb && !moving {
 		n.Hurt = false
 	}
+}
+
+// intact is whether the workload is what its controller says that it is.
+func (n *Namespace) intact(x *Workload) bool {
+	fresh, _ := n.podsOf(x)
+	return x.settled() && len(fresh) == int(x.Replicas) && allReady(fresh)
 }
 
 // answers is whether any Pod on the Service's list is ready.
@@ -213,12 +220,12 @@ func (w *World) take(g *Gateway) bool {
 // Reached is when users could last be sent to a slot by any gateway replica; zero for never.
 func (w *World) Reached(slot string) time.Time { return w.left[slot] }
 
-// Mark takes note of where gateways send users now.
+// Mark takes note of where gateways send users now by routes that Lockstep wrote.
 func (w *World) Mark() {
 	for _, g := range w.Gateways {
 		for _, r := range g.Routes {
 			for _, weight := range r.Weights {
-				if weight.Weight > 0 {
+				if weight.Weight > 0 && r.By == "lockstep" {
 					w.left[weight.Slot] = w.Now
 				}
 			}

@@ -42,6 +42,15 @@ func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
 	w.touch(r)
 }
 
+// PutBack is someone who has a route say what Lockstep wants it to say.
+func (w *World) PutBack(r *Route, intent v1alpha1.RouteIntent) {
+	if !r.Exists {
+		return
+	}
+	r.Preview = intent.Preview
+	w.EditRoute(r, r.wanted(intent)...)
+}
+
 // DeleteRoute is someone who deletes a route.
 func (w *World) DeleteRoute(r *Route) {
 	w.disturbed++
@@ -50,8 +59,8 @@ func (w *World) DeleteRoute(r *Route) {
 }
 
 // EditWorkload is someone who changes the template of a workload by hand, stamps aside.
-func (w *World) EditWorkload(x *Workload) {
-	w.disturbed++
+func (w *World) EditWorkload(n *Namespace, x *Workload) {
+	w.harm(n)
 	x.Edited = true
 	w.touchWorkload(x)
 }

@@ -78,7 +78,7 @@ func (o *Operator) Pass() {
 
 func (o *Operator) begin() {
 	o.reading, o.disturbed, o.seen = true, o.world.disturbed, o.world.watched
-	o.snapshot, o.readings = o.world.ReadStack(), o.world.Readings()
+	o.snapshot, o.readings = o.world.ReadStack(), o.world.Readings() // the log may still point at the former one's parts
 	if o.chance != nil {
 		o.chance.Shuffle(len(o.readings), func(i, j int) { o.readings[i], o.readings[j] = o.readings[j], o.readings[i] })
 	}
@@ -122,6 +122,7 @@ func (o *Operator) write() {
 		effect = t.Writes[0]()
 		t.Writes = t.Writes[1:]
 		effect.At, effect.Who, effect.Action = o.world.Now, o.Name, t.Action
+		effect.Saw = &o.snapshot
 		effect.Disturbed = o.disturbed != o.world.disturbed
 		if effect.Refused != nil {
 			effect.Effect = "refused: " + effect.Refused.Reason

@@ -119,6 +119,8 @@ type Write struct {
 	Action plan.Action
 	// Effect says what came of it: written, nothing, or why it was refused.
 	Effect string
+	// Saw is what the writer had read when it planned this.
+	Saw *plan.Snapshot
 	// Disturbed is whether the world harmed something between the writer's reading and this write.
 	Disturbed bool
 	// Route and workload before and after, where one was written.
