@@ -161,7 +161,7 @@ func (tr transcript) command(w *world, args []string) string {
 // passTime lets an hour go by whenever a command waits.
 func passTime(ctx context.Context, clock *clocktesting.FakeClock) {
 	for ctx.Err() == nil {
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // the first look is at the beginning
 		if clock.HasWaiters() {
 			clock.Step(time.Hour)
 		}

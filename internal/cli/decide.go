@@ -28,7 +28,7 @@ type deed struct {
 	// choose finds what the decision is about.
 	choose func(context.Context, *Cluster, *v1alpha1.Stack, string) (*v1alpha1.Release, error)
 	// follow waits for what --wait asks for.
-	follow func(context.Context, *Cluster, *v1alpha1.Stack, *v1alpha1.Release, *waitFlags) error
+	follow func(context.Context, *Cluster, *v1alpha1.Stack, *v1alpha1.Decision, *waitFlags) error
 	goals  []goal
 }
 
@@ -70,7 +70,7 @@ func (a *app) runDeed(ctx context.Context, d deed, f *decideFlags, args []string
 	if f.wait.goal == goalNone {
 		return nil
 	}
-	return d.follow(ctx, c, stack, r, &f.wait)
+	return d.follow(ctx, c, stack, decision, &f.wait)
 }
 
 // decide makes the Decision and waits for what becomes of it.

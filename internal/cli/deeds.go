@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -14,8 +12,8 @@ import (
 func (a *app) promoteCommand() *cobra.Command {
 	return a.deedCommand(deed{
 		verb: v1alpha1.VerbPromote, choose: chooseHeld, goals: []goal{goalLive, goalDone},
-		follow: func(ctx context.Context, c *Cluster, s *v1alpha1.Stack, r *v1alpha1.Release, w *waitFlags) error {
-			return a.wait(ctx, c, s, r.Name, w.goal, w.limit())
+		follow: func(ctx context.Context, c *Cluster, s *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
+			return a.wait(ctx, c, s, d.Spec.Release, w.goal, w.limit())
 		},
 		cmd: cobra.Command{
 			Use:   "promote [STACK]",
@@ -44,7 +42,7 @@ It works from every step, and needs nothing of the new slot.`,
 
 func (a *app) rollbackCommand() *cobra.Command {
 	return a.deedCommand(deed{
-		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalDone, goalLive}, follow: a.followBack,
+		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalLive, goalDone}, follow: a.followBack,
 		cmd: cobra.Command{
 			Use:     "rollback [STACK]",
 			Aliases: []string{"undo"},
@@ -52,7 +50,8 @@ func (a *app) rollbackCommand() *cobra.Command {
 			Long: `Roll back. A release that is not live yet is aborted, and that is all. Otherwise users leave the live release for the
 previous one: at once where it is still kept warm, or else by deploying its frozen content again.`,
 			Example: `  kubectl lockstep rollback shop
-  kubectl lockstep undo shop --reason "checkout errors" --wait`,
+  kubectl lockstep undo shop --reason "checkout errors" --wait          # until users are back
+  kubectl lockstep undo shop --wait=Done                                # until the slot that they left is empty, too`,
 		},
 	})
 }
@@ -135,48 +134,4 @@ func chooseWarm(ctx context.Context, c *Cluster, s *v1alpha1.Stack, name string)
 		return nil, refusedf("Stack %s keeps no release warm, so there is nothing to retire; see kubectl lockstep status %s", s.Name, s.Name)
 	}
 	return c.release(ctx, s, s.Status.Slots[i].Release)
-}
-
-// followBack waits until users are off a release. One that goes back cold stays live until the other is.
-func (a *app) followBack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, w *waitFlags) error {
-	return a.followStack(ctx, c, stack, w, "release "+r.Name+" is not left", func(ctx context.Context, s *v1alpha1.Stack) (bool, string, error) {
-		now, err := c.release(ctx, s, r.Name)
-		if err != nil {
-			return false, "", err
-		}
-		ended := now.Status.Ended
-		done := ended != nil && ended.Outcome != v1alpha1.OutcomeLive && unitOf(s).ActiveRelease != r.Name
-		return done, phase(s, now), nil
-	})
-}
-
-func (a *app) followRetire(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, w *waitFlags) error {
-	return a.followStack(ctx, c, stack, w, "release "+r.Name+" is not retired", func(_ context.Context, s *v1alpha1.Stack) (bool, string, error) {
-		for _, slot := range s.Status.Slots {
-			if slot.Release == r.Name && slot.State != v1alpha1.SlotIdle {
-				return false, string(slot.State) + ": " + slot.Message, nil
-			}
-		}
-		return true, "Idle", nil
-	})
-}
-
-// followStack looks at the Stack until it is as wished, and says on the way what it waits for.
-func (a *app) followStack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, w *waitFlags, not string, look func(context.Context, *v1alpha1.Stack) (bool, string, error)) error {
-	say := &progress{out: a.ErrOut, now: a.Clock.Now, began: a.Clock.Now()}
-	err := a.until(ctx, c, w.limit(), func(ctx context.Context) (bool, error) {
-		s, err := c.stack(ctx, []string{stack.Name})
-		if err != nil {
-			return false, err
-		}
-		done, text, err := look(ctx, s)
-		if err == nil {
-			say.line(text)
-		}
-		return done, err
-	}, target{&v1alpha1.StackList{}, stack.Namespace}, target{&v1alpha1.ReleaseList{}, stack.Namespace})
-	if errors.Is(err, errTimeUp) {
-		return timedOutf("%s after %s; it goes on without you. Last: %s", not, duration.HumanDuration(w.limit()), say.last)
-	}
-	return err
 }

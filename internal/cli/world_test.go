@@ -72,7 +72,11 @@ func (w *world) list(ctx context.Context, c client.WithWatch, list client.Object
 	if _, deployments := list.(*appsv1.DeploymentList); deployments && w.forbidden {
 		return apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "", nil)
 	}
-	return c.List(ctx, list, opts...)
+	err := c.List(ctx, list, opts...)
+	if _, releases := list.(*v1alpha1.ReleaseList); releases && w.made != "" {
+		w.act(c)
+	}
+	return err
 }
 
 // create answers reviews as an API server does, and has the controller act on what is made.

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/view"
+)
+
+// followBack waits until users are off a release; for Done, until its slot is empty too.
+func (a *app) followBack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
+	name := d.Spec.Release
+	return a.followStack(ctx, c, stack, w, "release "+name+" is not left", func(ctx context.Context, s *v1alpha1.Stack) (bool, string, error) {
+		all, err := c.releases(ctx, s)
+		if err != nil {
+			return false, "", err
+		}
+		if cold := coldRollback(all, d); cold != nil && view.EndedBadly(cold) {
+			return true, "", failedf("release %s, which was to take users back, has ended: %s", cold.Name, endedBecause(cold.Status.Ended))
+		}
+		i := slices.IndexFunc(all, func(r v1alpha1.Release) bool { return r.Name == name })
+		if i < 0 {
+			return true, "it is gone", nil
+		}
+		return left(s, &all[i], w.goal), leaving(s, all, &all[i]), nil
+	})
+}
+
+// coldRollback is the release that deploys the content before it again, for a decision; nil where users go back to a
+// slot that was kept warm.
+func coldRollback(all []v1alpha1.Release, d *v1alpha1.Decision) *v1alpha1.Release {
+	for i := range all {
+		r := &all[i]
+		if r.Spec.RollbackOf != "" && r.Name == plan.RollbackName(r.Spec.Stack, r.Spec.RollbackOf, string(d.UID)) {
+			return r
+		}
+	}
+	return nil
+}
+
+func left(s *v1alpha1.Stack, r *v1alpha1.Release, to goal) bool {
+	ended := r.Status.Ended
+	if ended == nil || ended.Outcome == v1alpha1.OutcomeLive || unitOf(s).ActiveRelease == r.Name {
+		return false
+	}
+	return to != goalDone || emptied(s, r.Name)
+}
+
+// leaving says what the way back waits for: where it is another release, that one's step.
+func leaving(s *v1alpha1.Stack, all []v1alpha1.Release, r *v1alpha1.Release) string {
+	active := unitOf(s).ActiveRelease
+	i := slices.IndexFunc(all, func(other v1alpha1.Release) bool { return other.Name == active })
+	if i >= 0 && active != r.Name {
+		return active + ": " + phase(s, &all[i])
+	}
+	return phase(s, r)
+}
+
+// emptied reports whether no slot holds a release any more.
+func emptied(s *v1alpha1.Stack, release string) bool {
+	return !slices.ContainsFunc(s.Status.Slots, func(slot v1alpha1.SlotStatus) bool {
+		return slot.Release == release && slot.State != v1alpha1.SlotIdle
+	})
+}
+
+func (a *app) followRetire(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
+	name := d.Spec.Release
+	return a.followStack(ctx, c, stack, w, "release "+name+" is not retired", func(_ context.Context, s *v1alpha1.Stack) (bool, string, error) {
+		i := slices.IndexFunc(s.Status.Slots, func(slot v1alpha1.SlotStatus) bool { return slot.Release == name })
+		if i < 0 {
+			return true, string(v1alpha1.SlotIdle), nil
+		}
+		text := string(s.Status.Slots[i].State)
+		if message := s.Status.Slots[i].Message; message != "" {
+			text += ": " + message
+		}
+		return emptied(s, name), text, nil
+	})
+}
+
+// followStack looks at the Stack until it is as wished, and says on the way what it waits for.
+func (a *app) followStack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, w *waitFlags, not string, look func(context.Context, *v1alpha1.Stack) (bool, string, error)) error {
+	say := &progress{out: a.ErrOut, now: a.Clock.Now, began: a.Clock.Now()}
+	err := a.until(ctx, c, w.limit(), func(ctx context.Context) (bool, error) {
+		s, err := c.stack(ctx, []string{stack.Name})
+		if err != nil {
+			return false, err
+		}
+		done, text, err := look(ctx, s)
+		if err == nil {
+			say.line(text)
+		}
+		return done, err
+	}, target{&v1alpha1.StackList{}, stack.Namespace}, target{&v1alpha1.ReleaseList{}, stack.Namespace})
+	if errors.Is(err, errTimeUp) {
+		return timedOutf("%s after %s; it goes on without you. Last: %s", not, duration.HumanDuration(w.limit()), say.last)
+	}
+	return err
+}
