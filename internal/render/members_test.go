@@ -139,7 +139,7 @@ func TestImagesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files := workloadsOfEveryKind
 			if test.image.Member == "app" {
-				files = "-- web.yaml --\n" + strings.NewReplacer("name: web", "name: app", "[{name: app, image: web:1}]", "[{name: a}, {name: b}]").Replace(strings.ReplaceAll(deployment, "[{name: web, image: web:1}]", "[{name: a}, {name: b}]"))
+				files = "-- web.yaml --\n" + strings.NewReplacer("name: web", "name: app", "[{name: app, image: web:1}]", "[{name: a}, {name: b}]").Replace(strings.ReplaceAll(web, "[{name: web, image: web:1}]", "[{name: a}, {name: b}]"))
 			}
 			req := plainRequest(checkoutOf(t, files))
 			req.Images = []v1alpha1.ImageOverride{test.image}

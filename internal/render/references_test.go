@@ -33,7 +33,7 @@ func TestContentThatNamesAnotherSlot(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			root := checkoutOf(t, "-- c/Chart.yaml --\napiVersion: v2\nname: c\nversion: 1.0.0\n-- c/templates/web.yaml --\n"+deployment+
+			root := checkoutOf(t, "-- c/Chart.yaml --\napiVersion: v2\nname: c\nversion: 1.0.0\n-- c/templates/web.yaml --\n"+web+
 				"-- c/templates/config.yaml --\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  setting: "+quoted(test.value)+"\n")
 			req := helmRequest(root, "c")
 			_, err := renderAll(&req)
@@ -55,7 +55,7 @@ func quoted(text string) string {
 }
 
 func TestReferenceInAnEnvironmentVariable(t *testing.T) {
-	withEnv := strings.ReplaceAll(deployment, "image: web:1", "image: web:1, env: [{name: A, value: a}, {name: NS, value: shop-green}]")
+	withEnv := strings.ReplaceAll(web, "image: web:1", "image: web:1, env: [{name: A, value: a}, {name: NS, value: shop-green}]")
 	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+withEnv))
 	_, err := renderAll(&req)
 	wantRefusal(t, err, v1alpha1.ReasonCrossSlotReference, "Deployment/web", "spec.template.spec.containers[0].env[1].value", `"shop-green"`)
@@ -65,7 +65,7 @@ func TestReferenceInAnEnvironmentVariable(t *testing.T) {
 func TestReferenceInASecret(t *testing.T) {
 	const url = "postgres://admin:hunter2@db.shop-green/shop"
 	for field, value := range map[string]string{"stringData": url, "data": base64.StdEncoding.EncodeToString([]byte(url))} {
-		req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+deployment+"-- s.yaml --\n{apiVersion: v1, kind: Secret, metadata: {name: x}, "+field+": {url: '"+value+"'}}\n"))
+		req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- s.yaml --\n{apiVersion: v1, kind: Secret, metadata: {name: x}, "+field+": {url: '"+value+"'}}\n"))
 		_, err := renderAll(&req)
 		wantRefusal(t, err, v1alpha1.ReasonCrossSlotReference, "Secret/x", field+".url")
 		if strings.Contains(err.Error(), "hunter2") {
@@ -76,6 +76,6 @@ func TestReferenceInASecret(t *testing.T) {
 
 // An object may be named like a slot: a name is in the slot's own namespace.
 func TestNamesAreNoReferences(t *testing.T) {
-	named := strings.ReplaceAll(deployment, "{name: web}", "{name: shop-green}")
+	named := strings.ReplaceAll(web, "{name: web}", "{name: shop-green}")
 	must(t, plainRequest(checkoutOf(t, "-- web.yaml --\n"+named)))
 }

@@ -7,16 +7,6 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-const deployment = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: web:1}]}
-`
-
 // TestObjectsThatAreRefused puts one bad object beside a good Deployment.
 func TestObjectsThatAreRefused(t *testing.T) {
 	tests := map[string]struct {
@@ -110,7 +100,7 @@ func TestObjectsThatAreRefused(t *testing.T) {
 			[]string{"Job/x", "pre-install", "spec.ignore"},
 		},
 		"twice": {
-			strings.ReplaceAll(deployment, "apps/v1", "apps/v1beta2"),
+			strings.ReplaceAll(web, "apps/v1", "apps/v1beta2"),
 			v1alpha1.ReasonDuplicateObject,
 			[]string{"Deployment/web", "objects.yaml", "web.yaml"},
 		},
@@ -178,7 +168,7 @@ func TestObjectsThatAreRefused(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			root := checkoutOf(t, "-- web.yaml --\n"+deployment+"-- objects.yaml --\n"+test.object+"\n")
+			root := checkoutOf(t, "-- web.yaml --\n"+web+"-- objects.yaml --\n"+test.object+"\n")
 			req := plainRequest(root)
 			_, err := renderAll(&req)
 			wantRefusal(t, err, test.reason, test.says...)
@@ -214,13 +204,13 @@ func TestObjectsThatArePassed(t *testing.T) {
 	}
 	for name, object := range tests {
 		t.Run(name, func(t *testing.T) {
-			must(t, plainRequest(checkoutOf(t, "-- web.yaml --\n"+deployment+"-- objects.yaml --\n"+object+"\n")))
+			must(t, plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- objects.yaml --\n"+object+"\n")))
 		})
 	}
 }
 
 func TestIgnoredObjectsAreLeftOut(t *testing.T) {
-	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+deployment+`-- more.yaml --
+	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+`-- more.yaml --
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: a}}
@@ -237,7 +227,7 @@ func TestIgnoredObjectsAreLeftOut(t *testing.T) {
 }
 
 func TestEveryWrongObjectIsNamed(t *testing.T) {
-	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+deployment+`-- more.yaml --
+	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+`-- more.yaml --
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: a}}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,14 +101,32 @@ func (r *childRun) explain(ctx, limited context.Context, err error) error {
 		return fmt.Errorf("rendering was given up: %w", ctx.Err())
 	case limited.Err() != nil, strings.Contains(trace, "SIGXCPU"):
 		return refuse(v1alpha1.ReasonRenderTimeout, "rendering did not end within %s; look for a template that loops over a very long list or includes itself, or that reads very large files", r.limits.Timeout)
-	case strings.Contains(trace, "out of memory"), strings.Contains(trace, "cannot allocate memory"):
-		return refuse(v1alpha1.ReasonRenderFailed, "rendering needed more than %d MiB of memory; look for a template that builds a very long list or text, or for very large files in the chart", r.limits.Memory>>20)
-	case strings.Contains(trace, "stack overflow"), strings.Contains(trace, "stack exceeds"):
-		return refuse(v1alpha1.ReasonRenderFailed, "rendering went too deep; look for a template that includes itself without end")
 	case strings.Contains(err.Error(), "signal: killed"):
 		return refuse(v1alpha1.ReasonRenderFailed, "rendering was killed by the system, most likely because the machine ran out of memory; make the charts smaller, or give the controller more")
+	case crashed(trace):
+		return r.crash(trace)
 	}
 	return fmt.Errorf("the renderer failed (%v): %s", err, shorten(trace, maxMessage)) //nolint:errorlint // its exit means nothing to callers
+}
+
+func crashed(trace string) bool {
+	return strings.Contains(trace, "fatal error: ") || strings.Contains(trace, "panic: ")
+}
+
+// starved is what Go says where the system gives it no more memory; the last ones come of threads, and of -race.
+var starved = []string{"out of memory", "cannot allocate memory", "newosproc", "pthread_create", "address space collisions"}
+
+// crash explains what Go can only end the process for. The source did it, so trying again does not help.
+func (r *childRun) crash(trace string) error {
+	says := func(text string) bool { return strings.Contains(trace, text) }
+	switch {
+	case says("stack overflow"), says("stack exceeds"):
+		return refuse(v1alpha1.ReasonRenderFailed, "rendering went too deep; look for a template that includes itself without end")
+	case slices.ContainsFunc(starved, says):
+		return refuse(v1alpha1.ReasonRenderFailed, "rendering needed more than %d MiB of memory; look for a template that builds a very long list or text, or for very large files in the chart", r.limits.Memory>>20)
+	}
+	line, _, _ := strings.Cut(trace, "\n")
+	return refuse(v1alpha1.ReasonRenderFailed, "the renderer crashed (%s); the chart or the manifests do something that Lockstep does not expect: please report it", line)
 }
 
 // bounded keeps what is written to it up to a limit, and says when there is more.

@@ -98,7 +98,7 @@ func TestTemplateThatIncludesItself(t *testing.T) {
 
 func TestChildHasNothingOfTheParent(t *testing.T) {
 	t.Setenv("LOCKSTEP_TEST_SECRET", "hunter2")
-	template := deployment + `---
+	template := web + `---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: seen}
@@ -118,7 +118,7 @@ data: {address: {{ getHostByName "localhost" | quote }}, value: {{ tpl "{{ .Valu
 }
 
 func TestOutputOverTheLimit(t *testing.T) {
-	template := deployment + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata: {text: {{ repeat 200000 \"a\" }}}\n"
+	template := web + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata: {text: {{ repeat 200000 \"a\" }}}\n"
 	req := helmRequest(chartWith(t, template), "c")
 	for _, limit := range []int64{100_000, 300_000} { // one slot is too large; both are
 		req.Limits.Output = limit
@@ -128,7 +128,7 @@ func TestOutputOverTheLimit(t *testing.T) {
 }
 
 func TestTooManyObjects(t *testing.T) {
-	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+deployment+"-- x.yaml --\n{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n"))
+	req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- x.yaml --\n{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n"))
 	req.Limits.Objects = 1
 	_, err := renderAll(&req)
 	wantRefusal(t, err, v1alpha1.ReasonContentTooLarge, "2 objects", "1 are allowed")

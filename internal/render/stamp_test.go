@@ -26,13 +26,13 @@ var stamp = StampOptions{Stack: "shop", StackNamespace: "home", Slot: "blue", Na
 
 func TestStamp(t *testing.T) {
 	objects := []*unstructured.Unstructured{
-		decode(t, deployment),
+		decode(t, web),
 		decode(t, `{apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly}, spec: {jobTemplate: {spec: {template: {spec: {}}}}}}`),
 		decode(t, `{apiVersion: v1, kind: Service, metadata: {name: web, labels: {own: x}}, spec: {selector: {app: web}}}`),
 		decode(t, `{apiVersion: v1, kind: Service, metadata: {name: elsewhere}, spec: {selector: {app: elsewhere}}}`),
 		decode(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}`),
 	}
-	before := decode(t, deployment)
+	before := decode(t, web)
 	got := Stamp(objects, stamp)
 	if diff := cmp.Diff(before, objects[0]); diff != "" {
 		t.Errorf("Stamp changed what it was given:\n%s", diff)
@@ -77,7 +77,7 @@ func TestStamp(t *testing.T) {
 }
 
 func TestStampedObjectsShareNothing(t *testing.T) {
-	objects := []*unstructured.Unstructured{decode(t, deployment)}
+	objects := []*unstructured.Unstructured{decode(t, web)}
 	Stamp(objects, stamp)[0].Object["spec"].(map[string]any)["template"] = "changed"
 	if child(objects[0].Object, "spec", "template") == nil {
 		t.Error("a stamped object shares fields with what it was made of")
