@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -93,14 +94,19 @@ func isImpersonationDenied(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot impersonate")
 }
 
-// isRejected is whether the object itself was refused. The API server answers 500 to an apply with a field that the
-// schema lacks, and a webhook may answer with any code.
+// rejections are how the API server words that an object does not fit its kind, where it answers 500, and how webhooks
+// say no, with whichever code.
+var rejections = []string{
+	"denied the request", "failed to create typed patch object", "failed to convert new object", "field not declared in schema",
+}
+
+// isRejected is whether the object itself was refused.
 func isRejected(err error) bool {
-	text := err.Error()
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err) ||
-		apierrors.IsMethodNotSupported(err) || apierrors.IsNotAcceptable(err) ||
-		strings.Contains(text, "denied the request") || strings.Contains(text, "failed to create typed patch object") ||
-		strings.Contains(text, "field not declared in schema")
+	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err) ||
+		apierrors.IsMethodNotSupported(err) || apierrors.IsNotAcceptable(err) {
+		return true
+	}
+	return err != nil && slices.ContainsFunc(rejections, func(text string) bool { return strings.Contains(err.Error(), text) })
 }
 
 // said is what the API server answered, without what client libraries put around it.

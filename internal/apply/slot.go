@@ -63,6 +63,9 @@ func (w *slotWork) refused(doing string, object client.Object, err error) error 
 		return nil
 	}
 	what := fmt.Sprintf("slot %s: %s %s", w.slot.Name, doing, nameOf(object))
+	if object.GetObjectKind().GroupVersionKind().Kind == kindSecret && isRejected(err) {
+		return refuse(v1alpha1.ReasonAdmissionRefused, "%s: the API server refuses it; the answer may repeat what is secret, and is not shown", what)
+	}
 	return asTeam(w.stack, w.slot.Namespace, what, err)
 }
 

@@ -144,6 +144,10 @@ spec:
 			manifests: pod + `      {containers: [{name: c, image: i, imagePollicy: x}]}`,
 			reason:    v1alpha1.ReasonAdmissionRefused, want: []string{"imagePollicy"},
 		},
+		"secret that is invalid": {
+			manifests: "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hush hush}}",
+			reason:    v1alpha1.ReasonAdmissionRefused, want: []string{"Secret", "/s", "not shown"},
+		},
 		"unknown kind": {
 			manifests: "{apiVersion: example.com/v1, kind: Gadget, metadata: {name: g}}",
 			reason:    v1alpha1.ReasonAdmissionRefused, want: []string{"does not know Gadget g"},
