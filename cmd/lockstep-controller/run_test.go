@@ -49,7 +49,6 @@ func TestControllerRunsWithTheRightsThatItShipsWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
-	aggregate(t, server.Client)
 	team(t, server.Client)
 	cfg, said := ownConfig(t, server), captureLog()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -85,19 +84,6 @@ func testFlags() *flags {
 	f.leaderElect, f.allowFileURLs = true, true
 	f.qps, f.burst = -1, -1
 	return f
-}
-
-// aggregate does what the controller manager does with the ClusterRole of releasers.
-func aggregate(t *testing.T, c client.Client) {
-	t.Helper()
-	var roles rbacv1.ClusterRoleList
-	must(t, c.List(t.Context(), &roles, client.MatchingLabels{"lockstep.dev/aggregate-to-releaser": "true"}))
-	releaser := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ReleaserClusterRole}}
-	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(releaser), releaser))
-	for _, role := range roles.Items {
-		releaser.Rules = append(releaser.Rules, role.Rules...)
-	}
-	must(t, c.Update(t.Context(), releaser))
 }
 
 // team makes a namespace with all that a team has to make, and asks for a release.

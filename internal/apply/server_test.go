@@ -53,30 +53,10 @@ func withServer(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = server.Stop() }()
-	if err := aggregate(); err != nil {
-		return 0, err
-	}
 	if asController, err = controllerConfig(); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
-}
-
-// aggregate does what the controller manager does with the ClusterRole of releasers.
-func aggregate() error {
-	ctx := context.Background()
-	var roles rbacv1.ClusterRoleList
-	if err := server.Client.List(ctx, &roles, client.MatchingLabels{"lockstep.dev/aggregate-to-releaser": "true"}); err != nil {
-		return err
-	}
-	releaser := &rbacv1.ClusterRole{}
-	if err := server.Client.Get(ctx, types.NamespacedName{Name: v1alpha1.ReleaserClusterRole}, releaser); err != nil {
-		return err
-	}
-	for _, role := range roles.Items {
-		releaser.Rules = append(releaser.Rules, role.Rules...)
-	}
-	return server.Client.Update(ctx, releaser)
 }
 
 func controllerConfig() (*rest.Config, error) {

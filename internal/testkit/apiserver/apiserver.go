@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -71,7 +73,29 @@ func (s *Server) install() error {
 			return err
 		}
 	}
+	if err := s.aggregate(); err != nil {
+		return err
+	}
 	return s.served()
+}
+
+// aggregate does what the controller manager, which does not run here, does with ClusterRoles that are made of others.
+func (s *Server) aggregate() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var parts rbacv1.ClusterRoleList
+	if err := s.Client.List(ctx, &parts, client.MatchingLabels{"lockstep.dev/aggregate-to-releaser": "true"}); err != nil {
+		return err
+	}
+	releaser := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ReleaserClusterRole}}
+	if err := s.Client.Get(ctx, client.ObjectKeyFromObject(releaser), releaser); err != nil {
+		return err
+	}
+	releaser.Rules = nil
+	for _, part := range parts.Items {
+		releaser.Rules = append(releaser.Rules, part.Rules...)
+	}
+	return s.Client.Update(ctx, releaser)
 }
 
 // Apply applies an object, server-side.
