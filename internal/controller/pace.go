@@ -2,6 +2,7 @@ package controller
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,10 +50,11 @@ func (p *pace) forget(stack types.NamespacedName) {
 }
 
 func fingerprint(actions []plan.Action) string {
-	out := ""
+	var out strings.Builder
 	for _, a := range actions {
 		raw, _ := json.Marshal(a) // plain data: it cannot fail
-		out += a.Verb() + string(raw)
+		out.WriteString(a.Verb())
+		out.Write(raw)
 	}
-	return out
+	return out.String()
 }

@@ -6,7 +6,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -45,8 +44,9 @@ func rolledOut(name, release string, replicas int32) *appsv1.Deployment {
 	return d
 }
 
-// podOf is a ready Pod of a Deployment.
-func podOf(deployment, name, release string) *corev1.Pod {
+// podOf is a ready Pod of the Deployment web.
+func podOf(name, release string) *corev1.Pod {
+	const deployment = "web"
 	labels := stackLabels("app", deployment, v1alpha1.LabelRelease, release, v1alpha1.LabelMember, deployment)
 	pod := &corev1.Pod{
 		ObjectMeta: inSlot(name, labels),
@@ -60,7 +60,7 @@ func podOf(deployment, name, release string) *corev1.Pod {
 }
 
 func ownedBy(pod *corev1.Pod, kind, name string) *corev1.Pod {
-	pod.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, Controller: ptr.To(true)}}
+	pod.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, Controller: new(true)}}
 	return pod
 }
 
@@ -83,7 +83,7 @@ func serviceOf(name, release string) *corev1.Service {
 func sliceOf(service string, endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		ObjectMeta: inSlot(service+"-x", stackLabels(discoveryv1.LabelServiceName, service)),
-		Ports:      []discoveryv1.EndpointPort{{Name: ptr.To("http"), Port: ptr.To[int32](8080)}},
+		Ports:      []discoveryv1.EndpointPort{{Name: new("http"), Port: new(int32(8080))}},
 		Endpoints:  endpoints,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -137,12 +138,9 @@ func (d *door) lookedAt(port int32) string {
 	if len(d.services) == 0 {
 		return d.looked
 	}
-	names := ""
-	for i, s := range d.services {
-		if i > 0 {
-			names += ", "
-		}
-		names += s.Namespace + "/" + s.Name
+	names := make([]string, 0, len(d.services))
+	for _, s := range d.services {
+		names = append(names, s.Namespace+"/"+s.Name)
 	}
-	return fmt.Sprintf("Service %s, port %d", names, port)
+	return fmt.Sprintf("Service %s, port %d", strings.Join(names, ", "), port)
 }

@@ -38,7 +38,7 @@ func (p *pass) apiDoor(ctx context.Context, route, u *unstructured.Unstructured,
 		}
 		hosts := meet(routeHosts(route), string(ptr.Deref(l.Hostname, "*")))
 		if len(hosts) > 0 {
-			d.listeners = add(d.listeners, listener{port: int32(l.Port), tls: l.Protocol == gatewayv1.HTTPSProtocolType, hosts: hosts})
+			d.listeners = add(d.listeners, listener{port: l.Port, tls: l.Protocol == gatewayv1.HTTPSProtocolType, hosts: hosts})
 		}
 	}
 	if len(d.listeners) == 0 {
@@ -63,7 +63,7 @@ func attaches(l gatewayv1.Listener, parent entry.Parent) bool {
 	case parent.SectionName != "" && parent.SectionName != string(l.Name):
 		return false
 	}
-	return parent.Port == 0 || parent.Port == int32(l.Port)
+	return parent.Port == 0 || parent.Port == l.Port
 }
 
 // admits reports whether the listener takes routes of this kind from the route's namespace.
@@ -81,8 +81,9 @@ func admits(l gatewayv1.Listener, home string, route *unstructured.Unstructured,
 	case gatewayv1.NamespacesFromSelector:
 		selector, err := metav1.LabelSelectorAsSelector(from.Selector)
 		return err == nil && selector.Matches(labels.Set(namespace))
+	default:
+		return false
 	}
-	return false
 }
 
 // behindAddresses finds the Services that stand for a Gateway: made for it, named by it, or holding its address.

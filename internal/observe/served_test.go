@@ -15,7 +15,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -98,7 +97,7 @@ func gatewayObjects(t *testing.T, servicePort int32, pods ...*gatewayPod) []clie
 			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-system", Name: name, Labels: labels}},
 			&discoveryv1.EndpointSlice{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "istio-system", Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: "gateway"}},
-				Ports:      []discoveryv1.EndpointPort{{Name: ptr.To("web"), Port: ptr.To(pod.port(t))}},
+				Ports:      []discoveryv1.EndpointPort{{Name: new("web"), Port: new(pod.port(t))}},
 				Endpoints:  []discoveryv1.Endpoint{e},
 			})
 	}
@@ -148,9 +147,10 @@ func stackWith(e v1alpha1.Entry) *v1alpha1.Stack {
 	return WithDefaults(stack)
 }
 
-// atEpoch is the Stack's route, and the Stack with the intent saved that it was written for.
-func atEpoch(t *testing.T, stack *v1alpha1.Stack, epoch int64, change func(*v1alpha1.UnitStatus)) []client.Object {
+// atEpochFive is the Stack's route, and the Stack with the intent saved that it was written for.
+func atEpochFive(t *testing.T, stack *v1alpha1.Stack, change func(*v1alpha1.UnitStatus)) []client.Object {
 	t.Helper()
+	const epoch = 5
 	intent := v1alpha1.RouteIntent{Epoch: epoch, Live: "blue"}
 	route, err := entry.Write(specOf(stack, stack.Spec.Entries[0]), nil, intent)
 	if err != nil {
@@ -187,7 +187,7 @@ func TestServedWhenEveryGatewayPodAnswersTheEpoch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			stack := stackWith(tt.entry)
 			first, second := startGateway(t, stack, 5, tt.start), startGateway(t, stack, 4, tt.start)
-			objects := append(atEpoch(t, stack, 5, nothingElse), tt.gateway)
+			objects := append(atEpochFive(t, stack, nothingElse), tt.gateway)
 			c := cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, tt.port, first, second)...)...)
 
 			behind := observe(t, c).Entries[0]
@@ -195,15 +195,16 @@ func TestServedWhenEveryGatewayPodAnswersTheEpoch(t *testing.T) {
 				t.Errorf("one Pod behind: served %v, message %q", behind.Served, behind.Message)
 			}
 
+			second.epoch.Store(5)
 			first.asked.Store(0)
 			second.asked.Store(0)
-			second.epoch.Store(5)
 			together := observe(t, c).Entries[0]
 			if !together.Served || !together.AsIntended || together.Problem != nil {
 				t.Errorf("both at the epoch: %+v", together)
 			}
-			if first.asked.Load() != timesAsked || second.asked.Load() != timesAsked {
-				t.Errorf("they were asked %d and %d times, want %d each", first.asked.Load(), second.asked.Load(), timesAsked)
+			// A question of the former pass may still have been on its way.
+			if first.asked.Load() < timesAsked || second.asked.Load() < timesAsked {
+				t.Errorf("they were asked %d and %d times, want %d each at least", first.asked.Load(), second.asked.Load(), timesAsked)
 			}
 		})
 	}
@@ -233,7 +234,7 @@ func TestWhyNotServed(t *testing.T) {
 			for range tt.pods {
 				pods = append(pods, startGateway(t, stack, 5, (*httptest.Server).Start))
 			}
-			objects := append(atEpoch(t, stack, 5, nothingElse), tt.gateway)
+			objects := append(atEpochFive(t, stack, nothingElse), tt.gateway)
 			got := observe(t, cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, 80, pods...)...)...)).Entries[0]
 			if got.Served || !strings.Contains(got.Message, tt.want) {
 				t.Errorf("served %v, message %q, want %q", got.Served, got.Message, tt.want)
@@ -268,7 +269,7 @@ func TestListenersThatTakeTheRoute(t *testing.T) {
 			stack := stackWith(httpEntry())
 			stack.Spec.Entries[0].HTTPRoute.ParentRefs[0].SectionName = tt.section
 			pod := startGateway(t, stack, 5, (*httptest.Server).Start)
-			objects := append(atEpoch(t, stack, 5, nothingElse)[:2], home, apiGatewayObject(tt.listener))
+			objects := append(atEpochFive(t, stack, nothingElse)[:2], home, apiGatewayObject(tt.listener))
 			got := observe(t, cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, 80, pod)...)...)).Entries[0]
 			if got.Served != tt.want {
 				t.Errorf("served %v, want %v: %s", got.Served, tt.want, got.Message)
@@ -308,7 +309,7 @@ func TestWhenGatewaysAreAsked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			stack := stackWith(virtualServiceEntry())
 			pod := startGateway(t, stack, 5, (*httptest.Server).Start)
-			objects := append(atEpoch(t, stack, 5, tt.saved), istioGatewayObject(plainServer()))
+			objects := append(atEpochFive(t, stack, tt.saved), istioGatewayObject(plainServer()))
 			got := observe(t, cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, 80, pod)...)...)).Entries[0]
 			if asked := pod.asked.Load() > 0; asked != tt.asked || !got.Served {
 				t.Errorf("asked %v, want %v; served %v", asked, tt.asked, got.Served)
@@ -321,7 +322,7 @@ func TestAcceptedIsEnoughWhereTheStackSaysSo(t *testing.T) {
 	stack := stackWith(virtualServiceEntry())
 	stack.Spec.Entries[0].RequireEvidence = v1alpha1.EvidenceAccepted
 	pod := startGateway(t, stack, 5, (*httptest.Server).Start)
-	objects := append(atEpoch(t, stack, 5, nothingElse), istioGatewayObject(plainServer()))
+	objects := append(atEpochFive(t, stack, nothingElse), istioGatewayObject(plainServer()))
 	got := observe(t, cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, 80, pod)...)...)).Entries[0]
 	if pod.asked.Load() > 0 || got.Served {
 		t.Errorf("the gateway was asked %d times, served %v", pod.asked.Load(), got.Served)

@@ -13,7 +13,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -103,7 +102,7 @@ func TestWorkloadFacts(t *testing.T) {
 			plan.Workload{Kind: "DaemonSet", Name: "agent", Replicas: 1, Ready: true},
 		},
 		{
-			"a CronJob suspended", &batchv1.CronJob{ObjectMeta: inSlot("nightly", stackLabels()), Spec: batchv1.CronJobSpec{Suspend: ptr.To(true)}},
+			"a CronJob suspended", &batchv1.CronJob{ObjectMeta: inSlot("nightly", stackLabels()), Spec: batchv1.CronJobSpec{Suspend: new(true)}},
 			plan.Workload{Kind: "CronJob", Name: "nightly"},
 		},
 		{
@@ -144,7 +143,7 @@ func TestWhichWorkloadsCount(t *testing.T) {
 	unlabelled := func(d *appsv1.Deployment) { d.Labels = nil }
 	other := func(d *appsv1.Deployment) { d.Labels[v1alpha1.LabelStack] = "other" }
 	ofCronJob := &batchv1.Job{ObjectMeta: inSlot("nightly-1", stackLabels())}
-	ofCronJob.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: ptr.To(true)}}
+	ofCronJob.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: new(true)}}
 
 	got := slotFacts(
 		t, []v1alpha1.Release{startedRelease(v1alpha1.ReleaseMember{Kind: "Deployment", Name: "adopted"})},
@@ -166,7 +165,7 @@ func TestWhichWorkloadsCount(t *testing.T) {
 
 func TestWhichPodsCount(t *testing.T) {
 	stray := func(name string, change func(*corev1.Pod)) *corev1.Pod {
-		pod := podOf("web", name, "")
+		pod := podOf(name, "")
 		pod.Labels, pod.OwnerReferences = nil, nil
 		change(pod)
 		return pod
@@ -178,9 +177,9 @@ func TestWhichPodsCount(t *testing.T) {
 		t, nil,
 		rolledOut("web", "r1", 2), frontend,
 		&batchv1.CronJob{ObjectMeta: inSlot("nightly", stackLabels())},
-		&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "nightly-1", OwnerReferences: []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: ptr.To(true)}}}},
-		podOf("web", "ready", "r1"),
-		terminating(podOf("web", "leaving", "r0")),
+		&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "nightly-1", OwnerReferences: []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: new(true)}}}},
+		podOf("ready", "r1"),
+		terminating(podOf("leaving", "r0")),
 		stray("done", func(p *corev1.Pod) { p.Labels, p.Status.Phase = stackLabels(), corev1.PodSucceeded }),
 		stray("crashed", func(p *corev1.Pod) { p.Labels, p.Status.Phase = stackLabels(), corev1.PodFailed }),
 		stray("by-label", func(p *corev1.Pod) { p.Labels = stackLabels() }),
@@ -212,14 +211,14 @@ func TestWhichPodsCount(t *testing.T) {
 
 func TestEndpointsOfTheReleaseAlone(t *testing.T) {
 	leaving := endpoint("c", true)
-	leaving.Conditions.Terminating = ptr.To(true)
+	leaving.Conditions.Terminating = new(true)
 	published := endpoint("d", true)
-	published.Conditions.Serving = ptr.To(false)
+	published.Conditions.Serving = new(false)
 	all := sliceOf("web", endpoint("a", true), endpoint("b", false), leaving, published, endpoint("old", true), endpoint("unseen", true))
 	secondFamily := sliceOf("web", endpoint("a", true))
 	elsewhere := sliceOf("other", endpoint("a", true))
 	pods := []client.Object{
-		podOf("web", "a", "r1"), podOf("web", "b", "r1"), podOf("web", "c", "r1"), podOf("web", "d", "r1"), podOf("web", "old", "r0"),
+		podOf("a", "r1"), podOf("b", "r1"), podOf("c", "r1"), podOf("d", "r1"), podOf("old", "r0"),
 	}
 	tests := []struct {
 		name    string
@@ -269,7 +268,7 @@ func TestProblems(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			pod := podOf("web", "p", "r1")
+			pod := podOf("p", "r1")
 			pod.Status.ContainerStatuses = []corev1.ContainerStatus{tt.status}
 			d := rolledOut("web", "r1", 1)
 			d.Status.ReadyReplicas = 0
@@ -298,7 +297,7 @@ func TestProblemsOfOthersAreNone(t *testing.T) {
 	d := rolledOut("web", "r1", 1)
 	d.Status.ReadyReplicas = 0
 
-	got := slotFacts(t, nil, d, crashing(podOf("web", "old", "r0")), crashing(terminating(podOf("web", "leaving", "r1")))).Workloads[0]
+	got := slotFacts(t, nil, d, crashing(podOf("old", "r0")), crashing(terminating(podOf("leaving", "r1")))).Workloads[0]
 
 	if got.Problem != nil {
 		t.Errorf("problem %q, want none: the Pods are of another release, or on their way out", got.Problem.Message)
