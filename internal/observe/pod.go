@@ -36,6 +36,33 @@ func podFacts(pod *corev1.Pod, w *workload) plan.Pod {
 	return facts
 }
 
+// pending stands for Pods that may still come though none is meant to: of a workload that was scaled to zero, which its
+// controller has not seen yet, and of a CronJob's Job that is not done. A slot is not empty while there are any.
+func pending(all, taken []*workload) []plan.Pod {
+	var pods []plan.Pod
+	for _, w := range taken {
+		if w.Replicas == 0 && !w.settled {
+			pods = append(pods, plan.Pod{Name: "(of " + w.Kind + "/" + w.Name + ", which has not stopped yet)", Member: w.Name, Release: w.Release})
+		}
+	}
+	for _, w := range all {
+		if owner := w.owner(); w.Kind == "Job" && !w.finished && owner != nil {
+			if made := named(taken, owner.Kind, owner.Name); made != nil {
+				pods = append(pods, plan.Pod{Name: "(of Job/" + w.Name + ", which is not done)", Member: made.Name, Release: w.Release})
+			}
+		}
+	}
+	return pods
+}
+
+func named(all []*workload, kind, name string) *workload {
+	i := slices.IndexFunc(all, func(w *workload) bool { return w.Kind == kind && w.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
+
 // workloadOf finds which of the taken workloads made a Pod, over the ReplicaSet or the Job between them.
 func workloadOf(pod *corev1.Pod, all, taken []*workload) *workload {
 	owner := metav1.GetControllerOf(pod)
@@ -50,17 +77,11 @@ func workloadOf(pod *corev1.Pod, all, taken []*workload) *workload {
 }
 
 func ofJobNamed(name string, all, taken []*workload) *workload {
-	key := memberKey{"Job", name}
-	if i := slices.IndexFunc(all, func(w *workload) bool { return w.Kind == "Job" && w.Name == name }); i >= 0 {
-		if owner := all[i].owner(); owner != nil {
-			key = memberKey{owner.Kind, owner.Name}
-		}
+	job := named(all, "Job", name)
+	if job == nil || job.owner() == nil {
+		return named(taken, "Job", name)
 	}
-	i := slices.IndexFunc(taken, func(w *workload) bool { return memberKey{w.Kind, w.Name} == key })
-	if i < 0 {
-		return nil
-	}
-	return taken[i]
+	return named(taken, job.owner().Kind, job.owner().Name)
 }
 
 // made takes a Pod without an owner, which the workload is about to adopt, for its own.

@@ -177,7 +177,10 @@ func TestWhichPodsCount(t *testing.T) {
 		t, nil,
 		rolledOut("web", "r1", 2), frontend,
 		&batchv1.CronJob{ObjectMeta: inSlot("nightly", stackLabels())},
-		&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "nightly-1", OwnerReferences: []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: new(true)}}}},
+		&batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{Name: "nightly-1", OwnerReferences: []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: new(true)}}},
+			Status:     batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}},
+		},
 		podOf("ready", "r1"),
 		terminating(podOf("leaving", "r0")),
 		stray("done", func(p *corev1.Pod) { p.Labels, p.Status.Phase = stackLabels(), corev1.PodSucceeded }),
@@ -203,6 +206,32 @@ func TestWhichPodsCount(t *testing.T) {
 		{Name: "by-owner", Member: "web"},
 		{Name: "by-cronjob", Member: "nightly"},
 		{Name: "behind-the-entry"},
+	}
+	if diff := cmp.Diff(want, got.Pods); diff != "" {
+		t.Errorf("pods (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatMayStillMakePodsCountsAsOne(t *testing.T) {
+	nightly := &batchv1.CronJob{ObjectMeta: inSlot("nightly", stackLabels()), Spec: batchv1.CronJobSpec{Suspend: new(true)}}
+	job := func(name string, conditions ...batchv1.JobCondition) *batchv1.Job {
+		return &batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{{Kind: "CronJob", Name: "nightly", Controller: new(true)}}},
+			Status:     batchv1.JobStatus{Conditions: conditions},
+		}
+	}
+	unseen := rolledOut("unseen", "r1", 0)
+	unseen.Generation++ // its controller has not seen that it is to stop
+
+	got := slotFacts(
+		t, nil, nightly, rolledOut("stopped", "r1", 0), unseen,
+		job("backing-off"), job("done", batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}),
+		job("failed", batchv1.JobCondition{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}),
+	)
+
+	want := []plan.Pod{
+		{Name: "(of Deployment/unseen, which has not stopped yet)", Member: "unseen", Release: "r1"},
+		{Name: "(of Job/backing-off, which is not done)", Member: "nightly"},
 	}
 	if diff := cmp.Diff(want, got.Pods); diff != "" {
 		t.Errorf("pods (-want +got):\n%s", diff)

@@ -56,6 +56,7 @@ func (v view) fill(slot *plan.Slot, found *contents) {
 	for _, pod := range pods {
 		slot.Pods = append(slot.Pods, pod.facts)
 	}
+	slot.Pods = append(slot.Pods, pending(all, taken)...)
 	slot.Services = v.serviceFacts(found, pods)
 }
 

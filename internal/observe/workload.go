@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -29,8 +30,10 @@ type workload struct {
 	group    schema.GroupVersion
 	selector *metav1.LabelSelector
 	template corev1.PodTemplateSpec
-	// settled is whether each of its replicas is of its present generation, and ready.
+	// settled is whether its controller has seen its generation, and each of its replicas is of that one, and ready.
 	settled bool
+	// finished is whether a Job is done.
+	finished bool
 	// refusal is why the cluster would not make its Pods.
 	refusal string
 }
@@ -111,6 +114,9 @@ func ofDaemonSet(d *appsv1.DaemonSet) *workload {
 func ofJob(j *batchv1.Job) *workload {
 	w := newWorkload("Job", batchv1.SchemeGroupVersion, j, j.Spec.Template, awake(j.Spec.Suspend))
 	w.selector, w.settled = j.Spec.Selector, true
+	w.finished = slices.ContainsFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+	})
 	return w
 }
 
