@@ -77,7 +77,7 @@ func execute(loaded *chart.Chart, values map[string]any, options common.ReleaseO
 		return nil, err
 	}
 	if wanted := loaded.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, KubeVersion) {
-		return nil, fmt.Errorf("Chart.yaml asks for Kubernetes %s, and charts are rendered for %s", wanted, KubeVersion)
+		return nil, fmt.Errorf("it asks for Kubernetes %s (kubeVersion in Chart.yaml), and charts are rendered for %s", wanted, KubeVersion)
 	}
 	if err := closedSchemas(loaded); err != nil {
 		return nil, err

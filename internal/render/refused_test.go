@@ -50,17 +50,17 @@ func TestObjectsThatAreRefused(t *testing.T) {
 			[]string{"external-dns", "remove"},
 		},
 		"host network": {
-			pods("DaemonSet", "{hostNetwork: true, containers: [{name: x}]}"),
+			daemonSet("{hostNetwork: true, containers: [{name: x}]}"),
 			v1alpha1.ReasonExposesSlot,
 			[]string{"DaemonSet/x", "hostNetwork"},
 		},
 		"host port": {
-			pods("DaemonSet", "{containers: [{name: x, ports: [{containerPort: 80, hostPort: 80}]}]}"),
+			daemonSet("{containers: [{name: x, ports: [{containerPort: 80, hostPort: 80}]}]}"),
 			v1alpha1.ReasonExposesSlot,
 			[]string{"hostPort 80", "container x"},
 		},
 		"host port of an init container": {
-			pods("DaemonSet", "{containers: [{name: x}], initContainers: [{name: init, ports: [{hostPort: 80}]}]}"),
+			daemonSet("{containers: [{name: x}], initContainers: [{name: init, ports: [{hostPort: 80}]}]}"),
 			v1alpha1.ReasonExposesSlot,
 			[]string{"container init"},
 		},
@@ -105,7 +105,7 @@ func TestObjectsThatAreRefused(t *testing.T) {
 			[]string{"Deployment/web", "objects.yaml", "web.yaml"},
 		},
 		"two workloads of one name": {
-			strings.ReplaceAll(pods("DaemonSet", "{containers: [{name: x}]}"), "name: x", "name: web"),
+			strings.ReplaceAll(daemonSet("{containers: [{name: x}]}"), "name: x", "name: web"),
 			v1alpha1.ReasonDuplicateObject,
 			[]string{"DaemonSet/web", "Deployment/web", "rename"},
 		},
@@ -114,13 +114,18 @@ func TestObjectsThatAreRefused(t *testing.T) {
 			v1alpha1.ReasonUnsupportedKind,
 			[]string{"Pod/x", "Deployment"},
 		},
+		"token": {
+			"{apiVersion: v1, kind: Secret, metadata: {name: x}, type: kubernetes.io/service-account-token}",
+			v1alpha1.ReasonUnsupportedKind,
+			[]string{"Secret/x", "projected token"},
+		},
 		"a Stack": {
 			"{apiVersion: lockstep.dev/v1alpha1, kind: Stack, metadata: {name: x}}",
 			v1alpha1.ReasonUnsupportedKind,
 			[]string{"Stack/x"},
 		},
 		"name too long for a label": {
-			strings.ReplaceAll(pods("DaemonSet", "{}"), "name: x", "name: "+strings.Repeat("x", 64)),
+			strings.ReplaceAll(daemonSet("{}"), "name: x", "name: "+strings.Repeat("x", 64)),
 			v1alpha1.ReasonRenderFailed,
 			[]string{"label", "rename"},
 		},
@@ -176,8 +181,8 @@ func TestObjectsThatAreRefused(t *testing.T) {
 	}
 }
 
-func pods(kind, pod string) string {
-	return "{apiVersion: apps/v1, kind: " + kind + ", metadata: {name: x}, spec: {template: {spec: " + pod + "}}}"
+func daemonSet(pod string) string {
+	return "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: x}, spec: {template: {spec: " + pod + "}}}"
 }
 
 func aliasBomb() string {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -40,9 +41,7 @@ func TestStamp(t *testing.T) {
 	own := map[string]any{v1alpha1.LabelStack: "shop", v1alpha1.LabelStackNamespace: "home", v1alpha1.LabelSlot: "blue", v1alpha1.LabelRelease: "shop-1"}
 	with := func(more ...string) map[string]any {
 		result := map[string]any{}
-		for name, value := range own {
-			result[name] = value
-		}
+		maps.Copy(result, own)
 		for i := 0; i < len(more); i += 2 {
 			result[more[i]] = more[i+1]
 		}
