@@ -95,3 +95,25 @@ func TestProgramThatForgetsToBeAChild(t *testing.T) {
 		t.Errorf("want an error that names MaybeChild, got %v", err)
 	}
 }
+
+// confinedVariable makes the test binary confine itself and write to a file.
+const confinedVariable = "LOCKSTEP_TEST_CONFINED"
+
+func TestRendererWritesNoFiles(t *testing.T) {
+	if name := os.Getenv(confinedVariable); name != "" {
+		if err := confine(Limits{}.withDefaults()); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.WriteFile(name, []byte("written"), 0o644)
+		return
+	}
+	name := filepath.Join(t.TempDir(), "file")
+	confined := exec.Command(os.Args[0], "-test.run", "^TestRendererWritesNoFiles$")
+	confined.Env = append(os.Environ(), confinedVariable+"="+name)
+	// The kernel may end it for the attempt.
+	_ = confined.Run()
+	content, err := os.ReadFile(name)
+	if err != nil || len(content) != 0 {
+		t.Errorf("want an empty file, got %q (%v)", content, err)
+	}
+}

@@ -193,3 +193,26 @@ func TestMembersAreAsLargeAsAnySlotAsksFor(t *testing.T) {
 		t.Errorf("want 3 replicas and no warning, got %d and %q", result.Members[0].Replicas, result.Warnings)
 	}
 }
+
+// TestMoreObjectsThatAreRefused holds what only some ways of writing manifests bring.
+func TestMoreObjectsThatAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		object string
+		reason string
+		says   string
+	}{
+		"token":                {"{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "Secret/x"},
+		"item of a typed list": {"{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleList, items: [{metadata: {name: x}}]}", v1alpha1.ReasonClusterScoped, "ClusterRole/x"},
+		"list in a list":       {"{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: {name: x}}]}]}", v1alpha1.ReasonClusterScoped, "item 1, item 1"},
+		"annotation of Pods":   {"{apiVersion: apps/v1, kind: Deployment, metadata: {name: x}, spec: {template: {metadata: {annotations: {inject: true}}}}}", v1alpha1.ReasonRenderFailed, "spec.template.metadata.annotations.inject"},
+		"selector":             {"{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {selector: {tier: 1}}}", v1alpha1.ReasonRenderFailed, "spec.selector.tier"},
+		"Rollout":              {"{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "Rollout/x"},
+		"kustomization":        {"{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "kustomize build"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- x.yaml --\n"+c.object+"\n"))
+			_, err := renderAll(&req)
+			wantRefusal(t, err, c.reason, c.says)
+		})
+	}
+}
