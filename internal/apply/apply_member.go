@@ -91,9 +91,11 @@ func (m *member) content() (*unstructured.Unstructured, error) {
 	return sized(m.want, 0)
 }
 
-// newSize is nil for a workload that runs this release already: its size is not ours to change here.
+// newSize is nil for a workload that runs this release already: its size is not ours to change here. One that has the
+// content and is still at zero was left so by a write of its size that failed.
 func (m *member) newSize(live *unstructured.Unstructured) *int32 {
-	if !m.act.Asleep && releaseOn(live) == m.act.Release.Name {
+	size, has, _ := unstructured.NestedInt64(live.Object, "spec", "replicas")
+	if !m.act.Asleep && releaseOn(live) == m.act.Release.Name && (!has || size > 0) {
 		return nil
 	}
 	replicas := m.replicas()

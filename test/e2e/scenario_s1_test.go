@@ -54,7 +54,7 @@ func (s *shop) byHand() {
 	s.t.Helper()
 	ingress := "e2e-s1-ingress"
 	s.must(cluster.DeleteNamespace(s.ctx, ingress))
-	s.t.Cleanup(func() { _ = cluster.DeleteNamespace(context.WithoutCancel(s.ctx), ingress) })
+	s.t.Cleanup(func() { _ = cluster.ForgetNamespace(context.WithoutCancel(s.ctx), ingress) })
 	for _, ns := range []string{s.home + "-blue", s.home + "-green"} {
 		s.must(cluster.Create(s.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns, Labels: map[string]string{
 			v1alpha1.LabelStack: "shop", v1alpha1.LabelStackNamespace: s.home,

@@ -216,7 +216,7 @@ func (s *shop) leave() {
 		return // what failed stays to be looked at
 	}
 	for _, ns := range []string{s.home, s.home + "-blue", s.home + "-green"} {
-		_ = cluster.DeleteNamespace(context.WithoutCancel(s.ctx), ns)
+		_ = cluster.ForgetNamespace(context.WithoutCancel(s.ctx), ns)
 	}
 }
 

@@ -168,6 +168,11 @@ func (c *Cluster) Apply(ctx context.Context, documents string) error {
 	return nil
 }
 
+// ForgetNamespace deletes a namespace without waiting until it is gone.
+func (c *Cluster) ForgetNamespace(ctx context.Context, name string) error {
+	return client.IgnoreNotFound(c.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+}
+
 // DeleteNamespace deletes a namespace, and waits until it is gone.
 func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
