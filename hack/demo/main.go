@@ -120,8 +120,8 @@ func (d *demo) install(ctx context.Context) (err error) {
 	if err := d.clear(ctx); err != nil {
 		return err
 	}
-	_, err = d.lockstep(ctx, "install", "--wait")
-	return err
+	fmt.Println("    $ kubectl lockstep install")
+	return d.Install(ctx, indented{})
 }
 
 // clear removes what an earlier demo left.

@@ -14,7 +14,7 @@ const (
 	// before it is looked at again.
 	retryAfter = 10 * time.Second
 	// lookAgain is how soon something is looked at again that no watch tells of: terminating Pods, gateways.
-	lookAgain = 100 * time.Millisecond
+	lookAgain = 50 * time.Millisecond
 	// lookAgainLater is the same where it has taken long already.
 	lookAgainLater = time.Second
 	// maxSteps bounds the steps that one plan may go through.

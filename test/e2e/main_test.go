@@ -28,6 +28,5 @@ func setUp() (err error) {
 	if cluster, err = journey.Connect(); err != nil {
 		return err
 	}
-	_, err = cluster.MustRun(ctx, os.Stdout, "install", "--wait")
-	return err
+	return cluster.Install(ctx, os.Stdout)
 }

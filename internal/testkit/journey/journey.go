@@ -126,6 +126,16 @@ func (c *Cluster) MustRun(ctx context.Context, echo io.Writer, args ...string) (
 	return r, nil
 }
 
+// Install installs Lockstep as it was built last.
+func (c *Cluster) Install(ctx context.Context, echo io.Writer) error {
+	tag, err := os.ReadFile(filepath.Join(c.Root, "build", "images", "controller.tag"))
+	if err != nil {
+		return fmt.Errorf("the images are not built (make images): %w", err)
+	}
+	_, err = c.MustRun(ctx, echo, "install", "--wait", "--tag", strings.TrimSpace(string(tag)))
+	return err
+}
+
 // Home makes a team's namespace, with the ServiceAccount that Lockstep works as, and its rights.
 func (c *Cluster) Home(ctx context.Context, namespace string, also ...string) error {
 	objects := []client.Object{
