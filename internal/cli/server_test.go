@@ -154,9 +154,9 @@ func TestRealServer(t *testing.T) {
 	tt.run("promote shop --as pipeline", 1, "pipeline may not promote release "+name, "lockstep-decider")
 	tt.watched(name)
 	tt.run("plan shop --as ana", 0, "ASSUMED")
-	tt.run("uninstall", 0, "left as it is", "Deployment lockstep-controller deleted")
+	tt.run("uninstall", 0, "Deployment lockstep-controller deleted")
 	tt.run("doctor", 1, "fail  policy  ")
-	tt.run("status shop", 0, name)
+	tt.run("history shop", 0, name, "Live")
 }
 
 // hold takes the only release to its hold.
@@ -177,11 +177,15 @@ func (tt *terminal) hold() string {
 	return r.Name
 }
 
+// setStep takes the release to a step; without one it is live.
 func (tt *terminal) setStep(release string, step v1alpha1.StepKind) {
 	tt.t.Helper()
 	stack := &v1alpha1.Stack{}
 	tt.must(tt.server.Client.Get(tt.t.Context(), client.ObjectKey{Namespace: "shop", Name: "shop"}, stack))
 	stack.Status.Units = []v1alpha1.UnitStatus{{Name: "all", ActiveRelease: release, Step: &v1alpha1.StepStatus{Kind: step, Attempt: 1, Since: metav1.Now()}}}
+	if step == "" {
+		stack.Status.Units = []v1alpha1.UnitStatus{{Name: "all", LiveRelease: release, LiveSlot: "blue"}}
+	}
 	tt.must(tt.server.Client.Status().Update(tt.t.Context(), stack))
 }
 
@@ -198,12 +202,23 @@ func (tt *terminal) watched(name string) {
 	tt.await(watch, "▶ Switch")
 	tt.await(promote, "Switch")
 	tt.endLive(name)
-	if code := <-promoted; code != 0 {
+	if code := tt.code(promoted); code != 0 {
 		tt.t.Errorf("promote exited with %d:\n%s", code, promote)
 	}
 	stop()
-	if code := <-watchEnded; code != 0 {
+	if code := tt.code(watchEnded); code != 0 {
 		tt.t.Errorf("a watch that was interrupted exited with %d:\n%s", code, watch)
+	}
+}
+
+func (tt *terminal) code(ended <-chan int) int {
+	tt.t.Helper()
+	select {
+	case code := <-ended:
+		return code
+	case <-time.After(time.Minute):
+		tt.t.Error("a command does not end")
+		return -1
 	}
 }
 
@@ -246,4 +261,5 @@ func (tt *terminal) endLive(release string) {
 	tt.must(tt.server.Client.Get(tt.t.Context(), client.ObjectKey{Namespace: "shop", Name: release}, r))
 	r.Status.Ended = &v1alpha1.ReleaseEnded{Outcome: v1alpha1.OutcomeLive, Slot: "blue", At: metav1.Now()}
 	tt.must(tt.server.Client.Status().Update(tt.t.Context(), r))
+	tt.setStep(release, "")
 }
