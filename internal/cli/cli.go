@@ -52,7 +52,12 @@ func New(o Options) *cobra.Command {
 users moved over in one step, and back just as fast.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed.
-kubectl's other connection flags (--as, --server, --token, …) work too.`,
+kubectl's other connection flags (--as, --server, --token, …) work too.
+
+Shells complete kubectl-lockstep with what the completion command prints. For kubectl lockstep, put an executable file
+kubectl_complete-lockstep on the PATH with the two lines
+  #!/bin/sh
+  exec kubectl lockstep __complete "$@"`,
 		Example: `  kubectl lockstep release shop --wait=Hold     # deploy the head of the branch beside what is live
   kubectl lockstep status shop --watch          # see how it goes
   kubectl lockstep promote shop --wait          # move users
