@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -202,8 +203,11 @@ func (d *demo) second(ctx context.Context) error {
 }
 
 func (d *demo) preview(ctx context.Context) error {
-	for _, who := range []struct{ name, header string }{{"users see  ", ""}, {"testers see", "true"}} {
-		seen, err := ask(ctx, d.Gateway, host, who.header)
+	for _, who := range []struct {
+		name   string
+		header http.Header
+	}{{"users see  ", nil}, {"testers see", http.Header{"X-Lockstep-Preview": {"true"}}}} {
+		seen, err := d.ask(ctx, who.header)
 		if err != nil {
 			return err
 		}

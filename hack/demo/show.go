@@ -20,25 +20,16 @@ func (indented) Write(p []byte) (int, error) {
 }
 
 // ask sends one request through the gateway, and says who served it.
-func ask(ctx context.Context, gateway, host, preview string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+gateway+"/", nil)
+func (d *demo) ask(ctx context.Context, header http.Header) (string, error) {
+	status, body, err := d.Ask(ctx, host, header)
 	if err != nil {
 		return "", err
 	}
-	req.Host = host
-	if preview != "" {
-		req.Header.Set("x-lockstep-preview", preview)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
 	var answer struct {
 		Served []struct{ Member, Version, Slot string }
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return "", fmt.Errorf("status %d: %w", resp.StatusCode, err)
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return "", fmt.Errorf("status %d: %w", status, err)
 	}
 	var parts []string
 	for _, s := range answer.Served {

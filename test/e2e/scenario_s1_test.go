@@ -79,23 +79,27 @@ spec:
     - {destination: {host: frontend.%[3]s-blue.svc.cluster.local, port: {number: 80}}, weight: 100}
     - {destination: {host: frontend.%[3]s-green.svc.cluster.local, port: {number: 80}}, weight: 0}
 `, ingress, s.host, s.home)))
-	s.must(journey.Until(s.ctx, 2*time.Minute, func(ctx context.Context) error {
-		pods := &corev1.PodList{}
-		if err := cluster.List(ctx, pods, client.InNamespace(s.home+"-blue")); err != nil {
-			return err
-		}
-		for _, pod := range pods.Items {
-			for _, c := range pod.Status.Conditions {
-				if c.Type == corev1.PodReady && c.Status != corev1.ConditionTrue {
-					return fmt.Errorf("%s is not ready", pod.Name)
-				}
+	s.must(journey.Until(s.ctx, 2*time.Minute, s.blueReady))
+	s.answers()
+}
+
+func (s *shop) blueReady(ctx context.Context) error {
+	pods := &corev1.PodList{}
+	if err := cluster.List(ctx, pods, client.InNamespace(s.home+"-blue")); err != nil {
+		return err
+	}
+	ready := 0
+	for _, pod := range pods.Items {
+		for _, c := range pod.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				ready++
 			}
 		}
-		if len(pods.Items) < 4 {
-			return fmt.Errorf("%d pods", len(pods.Items))
-		}
-		return nil
-	}))
+	}
+	if ready < 5 {
+		return fmt.Errorf("%d of 5 Pods are ready", ready)
+	}
+	return nil
 }
 
 func (s *shop) applyPlain(namespace string) {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -170,6 +171,23 @@ func (s *shop) letUsersIn() {
 	s.must(journey.Until(s.ctx, 30*time.Second, func(context.Context) error {
 		if r := s.users.Snapshot(); r.Requests < 100 {
 			return fmt.Errorf("users are not served: %s", r)
+		}
+		return nil
+	}))
+}
+
+// answers waits until the shop answers through the gateway, for a second at a stretch.
+func (s *shop) answers() {
+	s.t.Helper()
+	good := 0
+	s.must(journey.Until(s.ctx, time.Minute, func(ctx context.Context) error {
+		status, body, err := cluster.Ask(ctx, s.host, nil)
+		if err != nil || status != http.StatusOK {
+			good = 0
+			return fmt.Errorf("%d %s %w", status, body, err)
+		}
+		if good++; good < 10 {
+			return fmt.Errorf("%d good answers in a row", good)
 		}
 		return nil
 	}))

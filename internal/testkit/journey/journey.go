@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -213,6 +214,25 @@ func Until(ctx context.Context, timeout time.Duration, check func(context.Contex
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// Ask sends one request through the gateway.
+func (c *Cluster) Ask(ctx context.Context, host string, header http.Header) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Gateway+"/", nil)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Host = host
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return resp.StatusCode, string(raw), err
 }
 
 // Stack reads a Stack.
