@@ -278,7 +278,7 @@ func TestDependencies(t *testing.T) {
 	page, _, _ := strings.Cut(read(t, "dependencies.md"), "\n## hack\n")
 	listed := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(page, -1) {
-		for _, name := range strings.Split(m[1], ", ") {
+		for name := range strings.SplitSeq(m[1], ", ") {
 			listed[strings.Trim(name, "`")] = true
 		}
 	}

@@ -37,9 +37,7 @@ func bounds(s *schema) string {
 			all = append(all, text+".")
 		}
 	}
-	for _, rule := range inline(s) {
-		all = append(all, rule)
-	}
+	all = append(all, inline(s)...)
 	if s.Type == "array" && s.Items != nil && s.Items.Schema != nil && len(s.Items.Schema.Properties) == 0 {
 		if each := bounds(s.Items.Schema); each != "" {
 			all = append(all, "Each: "+each)

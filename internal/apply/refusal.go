@@ -34,8 +34,7 @@ func refuse(reason, format string, args ...any) error {
 
 // reasonOf is the reason of a Refusal; empty for any other error.
 func reasonOf(err error) string {
-	var no *Refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*Refusal](err); ok {
 		return no.reason
 	}
 	return ""

@@ -109,8 +109,7 @@ func (r *route) next(intent v1alpha1.RouteIntent, back bool) (*unstructured.Unst
 			return bare, nil
 		}
 	}
-	var no *entry.Error
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*entry.Error](err); ok {
 		return nil, refuse(no.Reason(), "%s", no.Error())
 	}
 	return want, err

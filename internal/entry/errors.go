@@ -19,8 +19,7 @@ func (e *Error) Reason() string { return e.reason }
 
 // ReasonOf returns the reason of an error of this package, or "" for any other.
 func ReasonOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.reason
 	}
 	return ""

@@ -188,7 +188,7 @@ func editRoute(t *testing.T, route *unstructured.Unstructured, edits string) *un
 func parseIntent(t *testing.T, name string) v1alpha1.RouteIntent {
 	t.Helper()
 	values := map[string]string{}
-	for _, word := range strings.Fields(name) {
+	for word := range strings.FieldsSeq(name) {
 		key, value, _ := strings.Cut(word, "=")
 		values[key] = value
 	}

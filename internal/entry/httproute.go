@@ -2,6 +2,7 @@ package entry
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -217,10 +218,8 @@ func (httpRoute) nowhere(name string, matches []any) object {
 func (h httpRoute) outranked(rule object, ours []object) bool {
 	for _, is := range h.tiers(rule) {
 		for _, other := range ours {
-			for _, tier := range h.tiers(other) {
-				if is == tier {
-					return true
-				}
+			if slices.Contains(h.tiers(other), is) {
+				return true
 			}
 		}
 	}

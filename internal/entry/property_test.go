@@ -3,6 +3,7 @@ package entry_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -352,9 +353,7 @@ func drawRequest(t *rapid.T) request {
 
 func asTester(t *rapid.T, spec entry.Spec, r request) request {
 	headers := map[string]string{}
-	for name, value := range r.headers {
-		headers[name] = value
-	}
+	maps.Copy(headers, r.headers)
 	if spec.Entry.Preview.Cookie != nil && rapid.Bool().Draw(t, "by cookie") {
 		headers["cookie"] = "a=b; test=true"
 	} else {

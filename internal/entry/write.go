@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"maps"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -128,9 +129,7 @@ func build(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteIntent
 		out.Object["spec"] = spec
 	}
 	d := s.dialect()
-	for field, value := range d.made(s) {
-		spec[field] = value
-	}
+	maps.Copy(spec, d.made(s))
 	spec[d.lists()[0]] = madeRules(s, intent)
 	label(s, out)
 	stamp(s, out, intent.Epoch)

@@ -94,7 +94,7 @@ func (p *planner) weigh(d *v1alpha1.Decision) verdict {
 	case v1alpha1.VerbRollback:
 		return p.rollbackBy(d, r)
 	case v1alpha1.VerbRetire:
-		return p.retireBy(d, r)
+		return p.retireBy(r)
 	}
 	return refuse("the verb %s is not known to this version of Lockstep", d.Spec.Verb)
 }
@@ -220,7 +220,7 @@ func sameContent(a, b *v1alpha1.Release) bool {
 	return a.Status.Started != nil && b.Status.Started != nil && a.Status.Started.Digest == b.Status.Started.Digest
 }
 
-func (p *planner) retireBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
+func (p *planner) retireBy(r *v1alpha1.Release) verdict {
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
 		if s.Release != r.Name {

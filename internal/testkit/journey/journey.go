@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -164,7 +165,7 @@ func binding(namespace, home string) *rbacv1.RoleBinding {
 
 // Apply applies YAML documents, server-side, as kubectl would.
 func (c *Cluster) Apply(ctx context.Context, documents string) error {
-	for _, document := range strings.Split(documents, "\n---\n") {
+	for document := range strings.SplitSeq(documents, "\n---\n") {
 		o := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
 			return err
@@ -223,9 +224,7 @@ func (c *Cluster) Ask(ctx context.Context, host string, header http.Header) (sta
 		return 0, "", err
 	}
 	req.Host = host
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, "", err
@@ -254,12 +253,12 @@ func (c *Cluster) UntilStack(ctx context.Context, namespace, name string, timeou
 
 // Describe says in a line where a Stack is.
 func Describe(stack *v1alpha1.Stack) string {
-	text := ""
+	var text strings.Builder
 	for _, c := range stack.Status.Conditions {
-		text += fmt.Sprintf("%s=%s (%s: %s) ", c.Type, c.Status, c.Reason, c.Message)
+		text.WriteString(fmt.Sprintf("%s=%s (%s: %s) ", c.Type, c.Status, c.Reason, c.Message))
 	}
 	for _, s := range stack.Status.Slots {
-		text += fmt.Sprintf("slot %s=%s %s; ", s.Name, s.State, s.Message)
+		text.WriteString(fmt.Sprintf("slot %s=%s %s; ", s.Name, s.State, s.Message))
 	}
-	return text
+	return text.String()
 }

@@ -191,7 +191,7 @@ func TestSwitchLatencyIsThatOfTheLastRequestToTheOldRelease(t *testing.T) {
 	}
 	switched := time.Now()
 	time.Sleep(100 * time.Millisecond)
-	g.handler.Store(http.HandlerFunc(answers(http.StatusOK, fresh)))
+	g.handler.Store(answers(http.StatusOK, fresh))
 	if err := w.WaitFor(ctx, "r2"); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestWaitForIsNotSatisfiedByThePast(t *testing.T) {
 	g := newGateway(t, answers(http.StatusOK, old))
 	w := Start(t.Context(), g.options())
 	until(t, w, func(r Report) bool { return r.Releases["r1"].Count > 0 })
-	g.handler.Store(http.HandlerFunc(answers(http.StatusOK, fresh)))
+	g.handler.Store(answers(http.StatusOK, fresh))
 	until(t, w, func(r Report) bool { return r.Releases["r2"].Count > 10 })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
