@@ -67,12 +67,14 @@ func (p *planner) giveUp(slot string) {
 	}
 }
 
-// warmest is the kept slot that was left last.
+// warmest is the kept slot that was left last, of those that it can be told of whether they are ready.
 func (p *planner) warmest() *v1alpha1.SlotStatus {
 	var found *v1alpha1.SlotStatus
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
-		if s.State == v1alpha1.SlotWarm && (found == nil || found.Since.Before(&s.Since)) {
+		r := p.release(s.Release)
+		known := s.Release == "" || (r != nil && r.Status.Started != nil)
+		if s.State == v1alpha1.SlotWarm && known && (found == nil || found.Since.Before(&s.Since)) {
 			found = s
 		}
 	}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -51,7 +50,7 @@ func (p *planner) pointedTo(slot string) bool {
 	if p.u.Route.Live == slot || p.u.Route.Preview == slot || p.u.LiveSlot == slot {
 		return true
 	}
-	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, slot) })
+	return p.sent(slot)
 }
 
 // strayUsers is why an idle slot is not free: someone sends users there.

@@ -135,6 +135,9 @@ func (p *planner) highestEpoch() int64 {
 // takeOver accepts what is proven to be live.
 func (p *planner) takeOver(target string) bool {
 	release, problem := p.stampedWith(target)
+	if problem == nil {
+		problem = p.halfPointed(target, release)
+	}
 	if problem != nil {
 		p.stalled = problem
 		p.wakeIn(retryAfter)
@@ -144,35 +147,31 @@ func (p *planner) takeOver(target string) bool {
 	p.settleOn(target, release)
 	p.fence(target)
 	p.adoptOthers(target)
-	preview, written := p.writtenRoute()
-	p.u.Route = &v1alpha1.RouteIntent{Epoch: written, Live: target, Preview: preview}
-	if preview != "" || written != p.commonEpoch() {
-		p.point(target, "")
+	p.u.Route = &v1alpha1.RouteIntent{Live: target}
+	if p.written() {
+		p.point(target, "") // so that its evidence is of the route as it is now
 	}
 	p.event(false, v1alpha1.ReasonTakenOver, fmt.Sprintf("found slot %s live with %s, and took over", target, orFound(release)))
 	return true
 }
 
-// writtenRoute is the preview and the highest epoch that the entries carry.
-func (p *planner) writtenRoute() (preview string, epoch int64) {
-	for _, e := range p.s.Entries {
-		epoch = max(epoch, e.Epoch)
-		if e.PreviewSlot != "" {
-			preview = e.PreviewSlot
+// halfPointed is why a slot cannot be taken over that some entries send nobody to: they would be sent to what is not ready.
+func (p *planner) halfPointed(target, release string) *Problem {
+	for i := range p.s.Entries {
+		e := &p.s.Entries[i]
+		if sends(e, target) {
+			continue
+		}
+		if problem := p.unready(target, p.release(release)); problem != nil {
+			return p.unknown("entry %s sends users to no slot, others to slot %s, which is not ready (%s)", e.Name, target, problem.Message)
 		}
 	}
-	return preview, epoch
+	return nil
 }
 
-// commonEpoch is the lowest epoch that the entries carry.
-func (p *planner) commonEpoch() int64 {
-	common := int64(-1)
-	for _, e := range p.s.Entries {
-		if common < 0 || e.Epoch < common {
-			common = e.Epoch
-		}
-	}
-	return max(common, 0)
+// written is whether Lockstep has ever written an entry.
+func (p *planner) written() bool {
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch > 0 })
 }
 
 // stampedWith is the one release that all Pods of a slot carry; empty where none carries any, or one that no longer
@@ -228,11 +227,12 @@ func (p *planner) adoptOthers(live string) {
 		if problem != nil {
 			release = ""
 		}
-		p.giveUp(s.Name)
+		state := v1alpha1.SlotDraining
 		if problem == nil && p.wasLive(release) {
-			setState(s, v1alpha1.SlotWarm, p.stamp())
+			state = v1alpha1.SlotWarm
 		}
-		s.Release, s.Proof = release, proofOf(release)
+		setState(s, state, p.stamp())
+		s.Release, s.Proof, s.LeftAt = release, proofOf(release), nil
 	}
 }
 
@@ -258,9 +258,9 @@ func (p *planner) follow() {
 	if s.State != v1alpha1.SlotWarm || r == nil || r.Status.Started == nil || p.unready(target, r) != nil {
 		return
 	}
-	old, at := p.slot(p.u.LiveSlot), p.stampAfter()
+	old := p.slot(p.u.LiveSlot)
 	setState(old, v1alpha1.SlotWarm, p.stamp())
-	old.LeftAt = &at
+	old.LeftAt = nil
 	p.settleOn(target, r.Name)
 	p.point(target, "")
 	p.fence(old.Name)

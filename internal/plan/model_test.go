@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"pgregory.net/rapid"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -24,7 +25,7 @@ type machine struct {
 	made  int
 	// paused processes do nothing until they are resumed.
 	paused map[*world.Operator]bool
-	story []string
+	story  []string
 }
 
 func newMachine(t *rapid.T) *machine {
@@ -70,8 +71,23 @@ func (m *machine) check(t *rapid.T) {
 		m.story = append(m.story, "    "+describe(&e)+": "+e.Effect+statusText(&e))
 	}
 	if err := m.watch.check(); err != nil {
+		m.tell("gateways: %s", m.gateways())
 		t.Fatalf("%v\n%s", err, strings.Join(m.story, "\n"))
 	}
+}
+
+func (m *machine) gateways() string {
+	text := ""
+	for _, g := range m.w.Gateways {
+		for _, r := range m.w.Routes {
+			taken := g.Routes[r.Entry]
+			text += fmt.Sprintf("%s has %s at epoch %d by %s: %v; ", g.Name, r.Entry, taken.Epoch, taken.MovedBy, taken.Weights)
+		}
+	}
+	for _, r := range m.w.Routes {
+		text += fmt.Sprintf("%s is at epoch %d by %s: %v; ", r.Entry, r.Epoch, r.MovedBy, r.Weights)
+	}
+	return text
 }
 
 func statusText(e *world.Write) string {
@@ -95,7 +111,7 @@ func statusText(e *world.Write) string {
 // calm is what happens on an ordinary day.
 func (m *machine) calm() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"":         m.check,
+		"":          m.check,
 		"operate":   m.operate,
 		"operate ":  m.operate,
 		"operate  ": m.operate,
@@ -433,8 +449,11 @@ func (m *machine) sleep(t *rapid.T) {
 
 // moves is whether a release or a slot is not at rest yet, for which only time has to pass.
 func (m *machine) moves() bool {
+	if meta.IsStatusConditionTrue(m.w.Stack.Status.Conditions, v1alpha1.ConditionStalled) {
+		return false
+	}
 	u := m.unit()
-	if u.ActiveRelease != "" && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
+	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
@@ -496,7 +515,7 @@ func (m *machine) scaleBack() {
 	}
 	n := m.w.Namespace(u.LiveSlot)
 	for _, member := range live.Status.Started.Members {
-		if x := n.Workload(member.Name); x != nil && x.Replicas == 0 && u.ActiveRelease == "" {
+		if x := n.Workload(member.Name); x != nil && x.Replicas == 0 && (u.Step == nil || u.Step.Kind == v1alpha1.StepHold) {
 			m.tell("people scale %s/%s back", n.Name, x.Name)
 			m.w.ScaleByHand(n, x, member.Replicas)
 		}
@@ -509,9 +528,7 @@ func (m *machine) slotNeedsPeople() bool {
 
 // atRest are what a release may wait for when nobody does anything any more.
 var atRest = map[string]bool{
-	v1alpha1.ReasonAwaitingPromotion: true,
-	v1alpha1.ReasonWorkerNotReady:    true,
-	v1alpha1.ReasonPolicyMissing:     true,
+	v1alpha1.ReasonWorkerNotReady: true,
 }
 
 // needsPeople are what only people can end.
@@ -523,7 +540,7 @@ var needsPeople = map[string]bool{
 // settled is what must be true once nothing happens any more.
 func (m *machine) settled(t *rapid.T) {
 	u := m.unit()
-	if u.ActiveRelease != "" && !atRest[u.Step.Reason] {
+	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] {
 		t.Fatalf("release %s is stuck at %s: %s: %s\n%s", u.ActiveRelease, u.Step.Kind, u.Step.Reason, u.Step.WaitingFor, strings.Join(m.story, "\n"))
 	}
 	for _, r := range m.w.Releases {

@@ -58,6 +58,9 @@ func (p *planner) keepWarm(s *v1alpha1.SlotStatus) {
 	if s.State != v1alpha1.SlotWarm {
 		return
 	}
+	if p.sent(s.Name) {
+		s.LeftAt = nil
+	}
 	until := s.Since.Add(afterOf(p.s.Stack.Spec.Strategy.BlueGreen.KeepPrevious.For))
 	if p.now.Before(until) {
 		p.wakeAt(until)
@@ -94,7 +97,7 @@ func (p *planner) stillReached(s *v1alpha1.SlotStatus) bool {
 	if problem == nil {
 		return false
 	}
-	if slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, s.Name) }) {
+	if p.sent(s.Name) {
 		setState(s, v1alpha1.SlotDraining, p.stamp())
 		s.LeftAt = nil
 	}
@@ -115,6 +118,11 @@ func (p *planner) reachable(s *v1alpha1.SlotStatus) *Problem {
 		}
 	}
 	return nil
+}
+
+// sent is whether any entry sends users or testers to the slot.
+func (p *planner) sent(slot string) bool {
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, slot) })
 }
 
 func sends(e *Entry, slot string) bool {

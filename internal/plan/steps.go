@@ -60,11 +60,15 @@ func (p *planner) step() bool {
 
 // lost handles an active release that someone deleted.
 func (p *planner) lost() bool {
-	if p.u.Step.Kind != v1alpha1.StepAbort {
+	switch p.u.Step.Kind {
+	case v1alpha1.StepAbort:
+		return p.abort(nil)
+	case v1alpha1.StepRollback:
+		return p.rollback(nil)
+	default:
 		p.back(v1alpha1.OutcomeAborted, v1alpha1.ReasonAborted, "the Release was deleted")
 		return true
 	}
-	return p.abort(nil)
 }
 
 // goTo begins a step.
@@ -179,9 +183,24 @@ func (p *planner) check(r *v1alpha1.Release) bool {
 		return p.fail(gone)
 	}
 	if problem := p.unready(p.u.ActiveSlot, r); problem != nil {
+		p.rouse(r)
 		return p.waitOrFail(problem)
 	}
 	return p.goTo(nextStep(r.Status.Started.Steps, v1alpha1.StepCheck))
+}
+
+// rouse gives members a size that were applied and left at zero: content and size of one that was there before are two
+// writes, and the second may never have come.
+func (p *planner) rouse(r *v1alpha1.Release) {
+	s := p.slot(p.u.ActiveSlot)
+	for _, m := range r.Status.Started.Members {
+		w := p.facts(s.Name).workload(m.Kind, m.Name)
+		if w == nil || w.Replicas > 0 || w.Release != r.Name || m.Role == v1alpha1.RoleWorker {
+			continue
+		}
+		size := p.previewSize(r, m)
+		p.scale(s, *w, &size, "it was applied and left at zero")
+	}
 }
 
 // hold shows the release to testers, and waits to be promoted.

@@ -225,7 +225,7 @@ func (w *World) Mark() {
 	for _, g := range w.Gateways {
 		for _, r := range g.Routes {
 			for _, weight := range r.Weights {
-				if weight.Weight > 0 && r.By == "lockstep" {
+				if weight.Weight > 0 && r.MovedBy == "lockstep" {
 					w.left[weight.Slot] = w.Now
 				}
 			}

@@ -37,7 +37,8 @@ func (w *World) MendPods() {
 
 // EditRoute is someone who writes weights into a route by hand.
 func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
-	r.Exists, r.Weights, r.By = true, weights, "kubectl-edit"
+	r.Exists = true
+	r.send("kubectl-edit", weights)
 	w.disturbed++
 	w.touch(r)
 }
@@ -54,7 +55,7 @@ func (w *World) PutBack(r *Route, intent v1alpha1.RouteIntent) {
 // DeleteRoute is someone who deletes a route.
 func (w *World) DeleteRoute(r *Route) {
 	w.disturbed++
-	*r = Route{Entry: r.Entry, Adopted: r.Adopted, generation: r.generation, By: "kubectl-delete"}
+	*r = Route{Entry: r.Entry, Adopted: r.Adopted, generation: r.generation, By: "kubectl-delete", Weights: r.Weights, MovedBy: r.MovedBy}
 	w.changed()
 }
 
@@ -94,7 +95,8 @@ func (w *World) Found(slot, name string, replicas int32) *Workload {
 func (w *World) Adopt(entry string, weights ...v1alpha1.SlotWeight) *Route {
 	r := w.Route(entry)
 	r.Adopted = true
-	r.Exists, r.Weights, r.By = true, weights, "team"
+	r.Exists = true
+	r.send("team", weights)
 	w.touch(r)
 	return r
 }

@@ -49,7 +49,7 @@ func (w *World) Visits() []Visit {
 // visit follows a request through every member that it can reach in the slot.
 func (w *World) visit(g *Gateway, spec v1alpha1.Entry, route Route, slot string) Visit {
 	n := w.Namespace(slot)
-	v := Visit{Gateway: g.Name, Entry: spec.Name, Slot: slot, Excused: n.Hurt || route.By != "lockstep"}
+	v := Visit{Gateway: g.Name, Entry: spec.Name, Slot: slot, Excused: n.Hurt || route.MovedBy != "lockstep"}
 	met := w.serve(n, spec.Backend.Service, &v)
 	for _, release := range met {
 		for _, m := range w.runs(release).Members {

@@ -99,11 +99,11 @@ type Route struct {
 	Weights []v1alpha1.SlotWeight
 	Preview string
 	Origin  []v1alpha1.SlotWeight
-	// By is who wrote it last.
-	By         string
-	version    int64
-	generation int64
-	accepted   int64
+	// By is who wrote it last, and MovedBy who changed last where users are sent.
+	By, MovedBy string
+	version     int64
+	generation  int64
+	accepted    int64
 }
 
 // Gateway is one replica, with the routes as it has taken them.

@@ -158,13 +158,21 @@ func (w *World) writeEntry(a plan.WriteEntry) Effect {
 		return Effect{Refused: w.missing(r)}
 	}
 	before := r.copy()
-	if !r.Exists || r.Epoch == 0 {
+	if r.Adopted && r.Epoch == 0 {
 		r.Origin = slices.Clone(r.Weights)
 	}
-	r.Exists, r.Epoch, r.By = true, a.Intent.Epoch, "lockstep"
-	r.Weights, r.Preview = slices.Clone(r.wanted(a.Intent)), a.Intent.Preview
+	r.Exists, r.Epoch, r.Preview = true, a.Intent.Epoch, a.Intent.Preview
+	r.send("lockstep", slices.Clone(r.wanted(a.Intent)))
 	w.touch(r)
 	return Effect{Write: Write{Effect: Written, RouteBefore: before, RouteAfter: r.copy()}}
+}
+
+// send has someone write where users are sent.
+func (r *Route) send(by string, weights []v1alpha1.SlotWeight) {
+	if r.By = by; r.MovedBy == "" || !slices.Equal(r.Weights, weights) {
+		r.MovedBy = by
+	}
+	r.Weights = weights
 }
 
 // touch gives a route whose spec was written a new generation.
