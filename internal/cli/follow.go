@@ -44,9 +44,9 @@ func coldRollback(all []v1alpha1.Release, d *v1alpha1.Decision) *v1alpha1.Releas
 }
 
 func left(s *v1alpha1.Stack, r *v1alpha1.Release, to goal) bool {
-	ended := r.Status.Ended
-	if ended == nil || ended.Outcome == v1alpha1.OutcomeLive || unitOf(s).ActiveRelease == r.Name {
-		return false
+	ended, unit := r.Status.Ended, unitOf(s)
+	if ended == nil || ended.Outcome == v1alpha1.OutcomeLive || unit.ActiveRelease == r.Name || unit.LiveRelease == r.Name {
+		return false // the Release says so a moment before the Stack has settled on it
 	}
 	return to != goalDone || emptied(s, r.Name)
 }

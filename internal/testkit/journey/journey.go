@@ -253,12 +253,12 @@ func (c *Cluster) UntilStack(ctx context.Context, namespace, name string, timeou
 
 // Describe says in a line where a Stack is.
 func Describe(stack *v1alpha1.Stack) string {
-	var text strings.Builder
+	text := &strings.Builder{}
 	for _, c := range stack.Status.Conditions {
-		text.WriteString(fmt.Sprintf("%s=%s (%s: %s) ", c.Type, c.Status, c.Reason, c.Message))
+		fmt.Fprintf(text, "%s=%s (%s: %s) ", c.Type, c.Status, c.Reason, c.Message)
 	}
 	for _, s := range stack.Status.Slots {
-		text.WriteString(fmt.Sprintf("slot %s=%s %s; ", s.Name, s.State, s.Message))
+		fmt.Fprintf(text, "slot %s=%s %s; ", s.Name, s.State, s.Message)
 	}
 	return text.String()
 }
