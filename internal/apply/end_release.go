@@ -12,16 +12,24 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
-// endRelease records how a Release ended. The same outcome is not written twice, so that its time stays.
+// endRelease records how a Release ended. The same outcome is not written twice, so that its time stays; a Release that
+// has ended in another way since is left alone, because the plan was late.
 func (a *Applier) endRelease(ctx context.Context, s *plan.Snapshot, act plan.EndRelease) error {
 	return a.patchRelease(ctx, s, act.Release, func(r *v1alpha1.Release) bool {
-		if old := r.Status.Ended; old != nil && old.Outcome == act.Ended.Outcome {
+		if is := outcomeOf(r); is == act.Ended.Outcome || is != act.Was {
 			return false
 		}
 		r.Status.Ended = act.Ended.DeepCopy()
 		r.Status.Ended.Message = shorten(act.Ended.Message, maxMessage)
 		return true
 	})
+}
+
+func outcomeOf(r *v1alpha1.Release) v1alpha1.Outcome {
+	if r.Status.Ended == nil {
+		return ""
+	}
+	return r.Status.Ended.Outcome
 }
 
 // copyContent starts a Release with content that was frozen for another. What has started is not started again. The

@@ -46,6 +46,10 @@ func TestEndRelease(t *testing.T) {
 	}
 	ended.Outcome = v1alpha1.OutcomeReplaced
 	w.ok(plan.EndRelease{Release: ref, Ended: ended})
+	if got := w.readRelease("shop-1").Status.Ended.Outcome; got != v1alpha1.OutcomeLive {
+		t.Errorf("a plan that did not know that the Release was live made it %s", got)
+	}
+	w.ok(plan.EndRelease{Release: ref, Was: v1alpha1.OutcomeLive, Ended: ended})
 	if got := w.readRelease("shop-1").Status.Ended.Outcome; got != v1alpha1.OutcomeReplaced {
 		t.Errorf("outcome = %s", got)
 	}

@@ -117,10 +117,12 @@ type WriteEntry struct {
 	Intent          v1alpha1.RouteIntent
 }
 
-// EndRelease records how a Release ended.
+// EndRelease records how a Release ended. A Release that has ended otherwise than Was since (empty: had not ended) is left
+// alone.
 type EndRelease struct {
 	Because
 	Release ReleaseRef
+	Was     v1alpha1.Outcome
 	Ended   v1alpha1.ReleaseEnded
 }
 

@@ -256,7 +256,7 @@ func (c *watcher) supersededNeverMetUsers(w *world.World, e *world.Write) error 
 			c.met[held(w, weight.Slot)] = true
 		}
 	}
-	if a, ok := e.Action.(plan.EndRelease); ok && a.Ended.Outcome == v1alpha1.OutcomeSuperseded && c.met[a.Release.Name] {
+	if a, ok := e.Action.(plan.EndRelease); ok && e.Effect == world.Written && a.Ended.Outcome == v1alpha1.OutcomeSuperseded && c.met[a.Release.Name] {
 		return fmt.Errorf("promise 4: release %s is superseded after users met it", a.Release.Name)
 	}
 	return nil

@@ -18,6 +18,9 @@ func (p *planner) queue() bool {
 	if p.s.Stack.Spec.Queue.Policy == v1alpha1.QueueSupersede {
 		pending = p.supersede(pending)
 	}
+	if len(pending) == 0 {
+		return true
+	}
 	if p.u.ActiveRelease != "" {
 		p.preempt(pending[0])
 		return true
@@ -37,7 +40,7 @@ func (p *planner) pending() []*v1alpha1.Release {
 		}
 	}
 	slices.SortFunc(pending, func(a, b *v1alpha1.Release) int {
-		return cmp.Or(rank(a)-rank(b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+		return cmp.Or(rank(a)-rank(b), older(a, b))
 	})
 	return pending
 }
@@ -59,9 +62,13 @@ func (p *planner) ending(r *v1alpha1.Release) bool {
 	return false
 }
 
-// supersede ends every pending release but the newest; rollbacks are never superseded.
+// supersede ends every pending release that is older than another one, the active one included; rollbacks are never
+// superseded.
 func (p *planner) supersede(pending []*v1alpha1.Release) []*v1alpha1.Release {
 	newest := pending[len(pending)-1]
+	if active := p.activeRelease(); active != nil && active.Spec.RollbackOf == "" && newer(active, newest) {
+		newest = active
+	}
 	var kept []*v1alpha1.Release
 	for _, r := range pending {
 		if r == newest || r.Spec.RollbackOf != "" {
@@ -71,6 +78,13 @@ func (p *planner) supersede(pending []*v1alpha1.Release) []*v1alpha1.Release {
 		p.end(r, v1alpha1.OutcomeSuperseded, v1alpha1.ReasonSuperseded, "release "+newest.Name+" is newer")
 	}
 	return kept
+}
+
+func newer(a, b *v1alpha1.Release) bool { return older(a, b) > 0 }
+
+// older orders releases by when they were made; by name, of those made in the same second.
+func older(a, b *v1alpha1.Release) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 }
 
 // preempt ends an active release that has not begun to move users, where a newer one or a rollback may take its place.

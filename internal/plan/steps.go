@@ -247,14 +247,22 @@ func (p *planner) end(r *v1alpha1.Release, outcome v1alpha1.Outcome, reason, mes
 	}
 	p.do(EndRelease{
 		Release: ref(r),
+		Was:     outcomeOf(r),
 		Ended:   v1alpha1.ReleaseEnded{Outcome: outcome, Reason: reason, Message: clip(message, 4096), At: p.stamp(), Slot: slot},
 		Because: Because("it is " + string(outcome)),
 	})
 }
 
+func outcomeOf(r *v1alpha1.Release) v1alpha1.Outcome {
+	if r.Status.Ended == nil {
+		return ""
+	}
+	return r.Status.Ended.Outcome
+}
+
 // ended is whether the release's own status says so already; it asks for it where it does not.
 func (p *planner) ended(r *v1alpha1.Release, outcome v1alpha1.Outcome, reason, message string) bool {
-	if r == nil || (r.Status.Ended != nil && r.Status.Ended.Outcome == outcome) {
+	if r == nil || outcomeOf(r) == outcome {
 		return true
 	}
 	p.end(r, outcome, reason, message)

@@ -219,12 +219,22 @@ func (w *World) keepRecord(action plan.Action) Effect {
 
 func (w *World) endRelease(a plan.EndRelease) bool {
 	r := w.releaseOf(a.Release)
-	if r == nil || (r.Status.Ended != nil && r.Status.Ended.Outcome == a.Ended.Outcome) {
+	if r == nil {
+		return false
+	}
+	if is := outcomeOf(r); is == a.Ended.Outcome || is != a.Was {
 		return false
 	}
 	r.Status.Ended = a.Ended.DeepCopy()
 	w.changed()
 	return true
+}
+
+func outcomeOf(r *v1alpha1.Release) v1alpha1.Outcome {
+	if r.Status.Ended == nil {
+		return ""
+	}
+	return r.Status.Ended.Outcome
 }
 
 // DeleteRelease removes a Release, with its content and the Decisions about it.
