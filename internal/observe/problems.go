@@ -12,9 +12,6 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
-// reasonSlotUnreadable is for slots what EntryUnreadable is for entries.
-const reasonSlotUnreadable = "SlotUnreadable"
-
 func problem(reason, format string, args ...any) *plan.Problem {
 	return &plan.Problem{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }

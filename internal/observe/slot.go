@@ -56,7 +56,7 @@ func (p *pass) readSlot(ctx context.Context, i int) error {
 	case !lasting(err):
 		return err
 	}
-	facts.Problem = problem(forbiddenOr(reasonSlotUnreadable, err), "slot %s (namespace %s) cannot be read: %v", spec.Name, spec.Namespace, err)
+	facts.Problem = problem(forbiddenOr(v1alpha1.ReasonSlotUnreadable, err), "slot %s (namespace %s) cannot be read: %v", spec.Name, spec.Namespace, err)
 	return nil
 }
 

@@ -35,28 +35,6 @@ func withoutSize(object *unstructured.Unstructured) *unstructured.Unstructured {
 	return result
 }
 
-// Quiesced returns a copy of a Worker that does nothing: no replicas, or suspended. A DaemonSet has neither, and comes
-// back as it is.
-func Quiesced(object *unstructured.Unstructured) *unstructured.Unstructured {
-	result := object.DeepCopy()
-	switch {
-	case scales(result):
-		setSpec(result, "replicas", int64(0))
-	case isWorkload(result) && suspends(result.GetKind()):
-		setSpec(result, "suspend", true)
-	}
-	return result
-}
-
-func setSpec(object *unstructured.Unstructured, field string, value any) {
-	spec, ok := object.Object["spec"].(map[string]any)
-	if !ok {
-		spec = map[string]any{}
-		object.Object["spec"] = spec
-	}
-	spec[field] = value
-}
-
 func scales(object *unstructured.Unstructured) bool {
 	return isWorkload(object) && (object.GetKind() == kindDeployment || object.GetKind() == kindStatefulSet)
 }

@@ -84,34 +84,28 @@ func TestStampedObjectsShareNothing(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	tests := map[string]struct{ object, sizeless, quiesced string }{
+	tests := map[string]struct{ object, sizeless string }{
 		"Deployment": {
 			`{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3, paused: true}}`,
 			`{apiVersion: apps/v1, kind: Deployment, spec: {paused: true}}`,
-			`{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 0, paused: true}}`,
 		},
 		"StatefulSet without": {
 			`{apiVersion: apps/v1, kind: StatefulSet}`,
 			`{apiVersion: apps/v1, kind: StatefulSet}`,
-			`{apiVersion: apps/v1, kind: StatefulSet, spec: {replicas: 0}}`,
 		},
 		"CronJob": {
 			`{apiVersion: batch/v1, kind: CronJob, spec: {schedule: x}}`,
 			`{apiVersion: batch/v1, kind: CronJob, spec: {schedule: x}}`,
-			`{apiVersion: batch/v1, kind: CronJob, spec: {schedule: x, suspend: true}}`,
 		},
 		"Job": {
 			`{apiVersion: batch/v1, kind: Job, spec: {suspend: false}}`,
 			`{apiVersion: batch/v1, kind: Job, spec: {}}`,
-			`{apiVersion: batch/v1, kind: Job, spec: {suspend: true}}`,
 		},
 		"HorizontalPodAutoscaler": {
 			`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {minReplicas: 2, maxReplicas: 9}}`,
 			`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {maxReplicas: 9}}`,
-			`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {minReplicas: 2, maxReplicas: 9}}`,
 		},
 		"another kind": {
-			`{apiVersion: example.com/v1, kind: Deployment, spec: {replicas: 3}}`,
 			`{apiVersion: example.com/v1, kind: Deployment, spec: {replicas: 3}}`,
 			`{apiVersion: example.com/v1, kind: Deployment, spec: {replicas: 3}}`,
 		},
@@ -120,7 +114,6 @@ func TestSizes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			object := decode(t, test.object)
 			equal(t, "WithoutReplicas", test.sizeless, WithoutReplicas(object))
-			equal(t, "Quiesced", test.quiesced, Quiesced(object))
 			equal(t, "what was given", test.object, object)
 		})
 	}
