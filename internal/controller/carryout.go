@@ -83,7 +83,11 @@ func (r *reconciler) tell(seen *plan.Snapshot, event plan.Event) {
 	if len(note) > noteBytes {
 		note = note[:noteBytes-3] + "..."
 	}
-	r.events.Eventf(&seen.Stack, activeRelease(seen), kind, event.Reason, "Plan", "%s", note)
+	doing := "Plan"
+	if event.Waiting {
+		doing = "Wait" // else what comes of it, for the same reason, would count as the same event
+	}
+	r.events.Eventf(&seen.Stack, activeRelease(seen), kind, event.Reason, doing, "%s", note)
 }
 
 // activeRelease is what the event concerns besides the Stack; nil where no release is active.

@@ -159,6 +159,8 @@ type AnswerDecision struct {
 type Event struct {
 	Because
 	Warning bool
+	// Waiting is whether it is not over: what comes of it is told by another event.
+	Waiting bool
 	Reason  string
 	Message string
 }

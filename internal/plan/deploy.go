@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -177,7 +178,7 @@ func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem
 	}
 	for _, name := range m.DependsOn {
 		if problem := p.dependency(r, name); problem != nil {
-			return &Problem{Reason: v1alpha1.ReasonDependencyWait, Message: fmt.Sprintf("%s waits for %s, which it depends on: %s", m.Name, name, problem.Message)}
+			return &Problem{Reason: waitReason(problem), Message: fmt.Sprintf("%s waits for %s, which it depends on: %s", m.Name, name, problem.Message)}
 		}
 	}
 	o := p.result("apply/" + m.Name)
@@ -188,6 +189,14 @@ func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem
 		return problemOf(o)
 	}
 	return &Problem{Reason: v1alpha1.ReasonDeploying, Message: m.Kind + "/" + m.Name + " is being applied"}
+}
+
+// waitReason is what is wrong with a dependency, or that it is waited for where nothing is.
+func waitReason(problem *Problem) string {
+	if slices.Contains(ordinary, problem.Reason) {
+		return v1alpha1.ReasonDependencyWait
+	}
+	return problem.Reason
 }
 
 func (p *planner) dependency(r *v1alpha1.Release, name string) *Problem {

@@ -153,6 +153,8 @@ func (p *planner) renderAgain(r *v1alpha1.Release, o *v1alpha1.Observation) bool
 	waiting := &Problem{Reason: v1alpha1.ReasonRendering, Message: "the source is being fetched and rendered"}
 	if o != nil && !o.OK {
 		waiting = problemOf(o)
+	} else if p.overdue() {
+		waiting = &Problem{Reason: v1alpha1.ReasonRenderTimeout, Message: "the source was still being fetched and rendered; look for a template that loops, or raise spec.deadlines.render"}
 	}
 	if o == nil || (!o.OK && p.due(o)) {
 		p.do(RenderRelease{

@@ -17,6 +17,7 @@ func (p *planner) summarize() {
 	p.set(v1alpha1.ConditionProgressing, p.u.ActiveRelease != "", p.progress())
 	p.entriesCondition()
 	p.driftCondition()
+	p.news()
 }
 
 func orIdle(problem *Problem) *Problem {
