@@ -74,6 +74,11 @@ cluster-down: $(CLUSTER) ## End the local cluster
 assets: $(CLUSTER) ## Build what tests of the API server need
 	@$(CLUSTER) assets >/dev/null
 
+.PHONY: picture
+picture: ## Draw docs/pictures/release.svg from the last demo
+	@mkdir -p docs/pictures
+	go run ./hack/picture
+
 .PHONY: clean
 clean: ## Remove what was built in the checkout
 	rm -rf $(BUILD)

@@ -51,6 +51,7 @@ type demo struct {
 	repo    *journey.Repo
 	users   *witness.Witness
 	ledger  *witness.Ledger
+	film    *film
 	summary summary
 }
 
@@ -67,6 +68,8 @@ type summary struct {
 	LedgerOverlap int            `json:"ledgerOverlaps"`
 	Seconds       float64        `json:"seconds"`
 	Report        witness.Report `json:"report"`
+	Timeline      []sample       `json:"timeline"`
+	Marks         []mark         `json:"marks"`
 }
 
 // switched is how long the last request at the old slot began after the command that moved users was started.
@@ -167,6 +170,7 @@ func (d *demo) letUsersIn(ctx context.Context) error {
 		return err
 	}
 	d.users = witness.Start(ctx, witness.Options{Target: d.Gateway, Host: host, QPS: 200, Connections: 8, Streams: 4, StreamSeconds: 10})
+	d.film = startFilm(d.users)
 	release, err := d.live(ctx)
 	if err != nil {
 		return err
@@ -227,6 +231,7 @@ func (d *demo) move(ctx context.Context, kind, command string) error {
 	if err != nil {
 		return err
 	}
+	d.film.mark(command)
 	result, err := d.lockstep(ctx, command, stack, "-n", namespace, "--wait=Live")
 	if err != nil {
 		return err
@@ -251,10 +256,11 @@ func (d *demo) stop() {
 }
 
 func (d *demo) finish() error {
+	s := &d.summary
+	s.Timeline, s.Marks = d.film.stop()
 	r := d.users.Stop()
 	d.ledger.Stop()
 	d.repo.Remove()
-	s := &d.summary
 	s.Report, s.Requests, s.Failed, s.Mixed, s.Cut, s.Retried, s.Streams = r, r.Requests, r.Failed, r.Mixed, r.Cut, r.Retried, r.Streams
 	s.LedgerOverlap = len(d.ledger.Overlaps())
 	s.Seconds = time.Since(d.began).Seconds()

@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -66,7 +70,8 @@ func (s *shop) keepKilling(random *rand.Rand, kills int, done <-chan struct{}) i
 	return kills
 }
 
-// killController sends SIGKILL to the controller's process; its container is started again by the kubelet.
+// killController sends SIGKILL to the controller's process, and then removes its Pod: the kubelet would wait longer each
+// time before it starts a container again that keeps dying.
 func killController(t *testing.T) {
 	command := os.Getenv("LOCKSTEP_CLUSTER_COMMAND")
 	if command == "" {
@@ -74,5 +79,11 @@ func killController(t *testing.T) {
 		return
 	}
 	out, err := exec.Command(command, "run", "--", "pkill", "-KILL", "-f", "^/lockstep-controller").CombinedOutput()
-	t.Logf("killed the controller: %v %s", err, out)
+	t.Logf("%s killed the controller: %v %s", time.Now().Format(time.TimeOnly), err, out)
+	pods := &corev1.Pod{}
+	err = cluster.DeleteAllOf(context.Background(), pods, client.InNamespace("lockstep-system"),
+		client.MatchingLabels{"app.kubernetes.io/component": "controller"}, client.GracePeriodSeconds(0))
+	if err != nil {
+		t.Errorf("removing the killed controller's Pod: %v", err)
+	}
 }
