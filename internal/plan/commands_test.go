@@ -21,13 +21,18 @@ import (
 //	release NAME [REVISION]      someone makes a Release
 //	decide VERB NAME [key=value] someone decides
 //	run [DURATION]               everyone does what they do until nothing happens any more, or for so long
-//	pass, tick                   one pass of the controller; one step of everyone else
+//	pass, tick, wait DURATION    one pass of the controller; one step of everyone else; nobody does anything
+//	given NAME                   a release that goes live (promoted where it holds), without telling how
+//	hold NAME                    a release that comes to its hold, without telling how
 //	users                        what users meet now
 var commands = map[string]func(*story, []string){
 	"repo":             (*story).repo,
 	"release":          (*story).release,
 	"decide":           (*story).decide,
+	"given":            (*story).given,
+	"hold":             (*story).hold,
 	"run":              (*story).run,
+	"wait":             func(s *story, words []string) { s.w.Pass(duration(words[0]).Duration) },
 	"pass":             func(s *story, _ []string) { s.onePass() },
 	"tick":             func(s *story, _ []string) { s.w.Tick(nil) },
 	"users":            func(s *story, _ []string) { s.users() },
@@ -191,6 +196,34 @@ func (s *story) decide(words []string) {
 		}
 	}
 	s.w.Decide(spec)
+}
+
+// quietly does something and tells only what came of it.
+func (s *story) quietly(do func()) {
+	so := s.out.String()
+	do()
+	s.out.Reset()
+	s.out.WriteString(so)
+	s.last = s.slots()
+	fmt.Fprintf(&s.out, "%s %s\n  slots: %s\n", s.clock(), s.seen(), s.last)
+}
+
+func (s *story) given(words []string) {
+	s.quietly(func() {
+		s.release(words)
+		s.run(nil)
+		if s.w.Stack.Status.Units[0].Step != nil {
+			s.decide([]string{"Promote", words[0]})
+			s.run(nil)
+		}
+	})
+}
+
+func (s *story) hold(words []string) {
+	s.quietly(func() {
+		s.release(words)
+		s.run(nil)
+	})
 }
 
 // run lets time pass from one wake-up to the next.

@@ -119,8 +119,10 @@ func (p *planner) promote(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
 	switch {
 	case p.u.ActiveRelease != r.Name:
 		return refuse("release %s is not the active one (%s)", r.Name, orNone(p.u.ActiveRelease))
-	case p.u.Step.Kind != v1alpha1.StepHold || d.Spec.Step != v1alpha1.StepHold:
+	case p.u.Step.Kind != v1alpha1.StepHold:
 		return refuse("release %s is not at its hold but at %s", r.Name, p.u.Step.Kind)
+	case d.Spec.Step != v1alpha1.StepHold:
+		return refuse("it is for step %s, and only a hold can be promoted", orNone(string(d.Spec.Step)))
 	case d.Spec.Attempt != p.u.Step.Attempt:
 		return refuse("it is for attempt %d of the hold, and this is attempt %d: look again, and promote again", d.Spec.Attempt, p.u.Step.Attempt)
 	case d.Spec.Digest != r.Status.Started.Digest:

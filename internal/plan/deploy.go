@@ -174,7 +174,7 @@ func (p *planner) members(r *v1alpha1.Release) *Problem {
 
 func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
 	if p.applied(p.u.ActiveSlot, r, m) {
-		return nil
+		return p.rouse(r, m)
 	}
 	for _, name := range m.DependsOn {
 		if problem := p.dependency(r, name); problem != nil {
@@ -197,6 +197,19 @@ func waitReason(problem *Problem) string {
 		return v1alpha1.ReasonDependencyWait
 	}
 	return problem.Reason
+}
+
+// rouse gives a member a size that was applied and left at zero: content and size of one that was there before are two
+// writes, and the second may never have come; or the slot was retired at this very release.
+func (p *planner) rouse(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
+	s := p.slot(p.u.ActiveSlot)
+	w := p.facts(s.Name).workload(m.Kind, m.Name)
+	if w.Replicas > 0 || m.Role == v1alpha1.RoleWorker {
+		return nil
+	}
+	size := p.previewSize(r, m)
+	p.scale(s, *w, &size, "it was applied and left at zero")
+	return &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf("%s/%s is being scaled to %d", m.Kind, m.Name, size)}
 }
 
 func (p *planner) dependency(r *v1alpha1.Release, name string) *Problem {

@@ -145,7 +145,9 @@ func (p *planner) takeOver(target string) bool {
 	}
 	p.startEmpty()
 	p.settleOn(target, release)
-	p.fence(target)
+	if release != "" {
+		p.fence(target) // so that its workers are handed over
+	}
 	p.adoptOthers(target)
 	p.u.Route = &v1alpha1.RouteIntent{Live: target}
 	if p.written() {

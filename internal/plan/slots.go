@@ -60,6 +60,8 @@ func (p *planner) keepWarm(s *v1alpha1.SlotStatus) {
 	}
 	if p.sent(s.Name) {
 		s.LeftAt = nil
+	} else if s.LeftAt == nil && p.reachable(s) == nil {
+		p.leave(s.Name)
 	}
 	until := s.Since.Add(afterOf(p.s.Stack.Spec.Strategy.BlueGreen.KeepPrevious.For))
 	if p.now.Before(until) {

@@ -185,24 +185,9 @@ func (p *planner) check(r *v1alpha1.Release) bool {
 		return p.fail(gone)
 	}
 	if problem := p.unready(p.u.ActiveSlot, r); problem != nil {
-		p.rouse(r)
 		return p.waitOrFail(problem)
 	}
 	return p.goTo(nextStep(r.Status.Started.Steps, v1alpha1.StepCheck))
-}
-
-// rouse gives members a size that were applied and left at zero: content and size of one that was there before are two
-// writes, and the second may never have come.
-func (p *planner) rouse(r *v1alpha1.Release) {
-	s := p.slot(p.u.ActiveSlot)
-	for _, m := range r.Status.Started.Members {
-		w := p.facts(s.Name).workload(m.Kind, m.Name)
-		if w == nil || w.Replicas > 0 || w.Release != r.Name || m.Role == v1alpha1.RoleWorker {
-			continue
-		}
-		size := p.previewSize(r, m)
-		p.scale(s, *w, &size, "it was applied and left at zero")
-	}
 }
 
 // hold shows the release to testers, and waits to be promoted.
@@ -241,18 +226,25 @@ func (p *planner) slotGone() *Problem {
 }
 
 func (p *planner) end(r *v1alpha1.Release, outcome v1alpha1.Outcome, reason, message string) {
-	slot := ""
-	if r.Name == p.u.ActiveRelease {
-		slot = p.u.ActiveSlot
-	} else if r.Status.Ended != nil {
-		slot = r.Status.Ended.Slot
-	}
 	p.do(EndRelease{
 		Release: ref(r),
 		Was:     outcomeOf(r),
-		Ended:   v1alpha1.ReleaseEnded{Outcome: outcome, Reason: reason, Message: clip(message, 4096), At: p.stamp(), Slot: slot},
+		Ended:   v1alpha1.ReleaseEnded{Outcome: outcome, Reason: reason, Message: clip(message, 4096), At: p.stamp(), Slot: p.slotOf(r)},
 		Because: Because("it is " + string(outcome)),
 	})
+}
+
+// slotOf is the slot that holds the release, or held it when it ended.
+func (p *planner) slotOf(r *v1alpha1.Release) string {
+	switch {
+	case r.Name == p.u.ActiveRelease && p.u.Step.Kind != v1alpha1.StepRollback:
+		return p.u.ActiveSlot
+	case r.Name == p.u.LiveRelease:
+		return p.u.LiveSlot
+	case r.Status.Ended != nil:
+		return r.Status.Ended.Slot
+	}
+	return ""
 }
 
 func outcomeOf(r *v1alpha1.Release) v1alpha1.Outcome {

@@ -53,10 +53,17 @@ func (p *planner) set(kind string, status bool, why *Problem) {
 func (p *planner) ready() {
 	problem := p.notReady()
 	if problem == nil {
-		p.set(v1alpha1.ConditionReady, true, &Problem{Reason: v1alpha1.ReasonLive, Message: fmt.Sprintf("users are on slot %s with %s", p.u.LiveSlot, orFound(p.u.LiveRelease))})
+		p.set(v1alpha1.ConditionReady, true, &Problem{Reason: v1alpha1.ReasonLive, Message: p.liveText()})
 		return
 	}
 	p.set(v1alpha1.ConditionReady, false, problem)
+}
+
+func (p *planner) liveText() string {
+	if to := p.u.Route.Live; to != p.u.LiveSlot {
+		return fmt.Sprintf("users are being moved from slot %s to slot %s", p.u.LiveSlot, orNone(to))
+	}
+	return fmt.Sprintf("users are on slot %s with %s", p.u.LiveSlot, orFound(p.u.LiveRelease))
 }
 
 func (p *planner) notReady() *Problem {
@@ -118,7 +125,11 @@ func (p *planner) working() *Problem {
 		switch s := &p.st.Slots[i]; s.State {
 		case v1alpha1.SlotDraining, v1alpha1.SlotRetiring:
 			return &Problem{Reason: orText(s.Reason, v1alpha1.ReasonRetiring), Message: "slot " + s.Name + ": " + s.Message}
-		case v1alpha1.SlotLive, v1alpha1.SlotPreview, v1alpha1.SlotWarm, v1alpha1.SlotIdle:
+		case v1alpha1.SlotLive:
+			if s.Reason != "" {
+				return &Problem{Reason: s.Reason, Message: "slot " + s.Name + ": " + s.Message}
+			}
+		case v1alpha1.SlotPreview, v1alpha1.SlotWarm, v1alpha1.SlotIdle:
 		}
 	}
 	return nil

@@ -104,19 +104,39 @@ func (p *planner) startWorker(s *v1alpha1.SlotStatus, m v1alpha1.ReleaseMember) 
 	case w == nil:
 		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s is not there in slot %s; abort or roll back", m.Kind, m.Name, s.Name)}
 	case w.Replicas == 0 || w.Epoch < s.Epoch:
-		size := max(m.Replicas, 1)
-		p.scale(s, *w, &size, "workers run in the live slot")
+		p.scale(s, *w, awake(w, m), "workers run in the live slot")
 		return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s in slot %s is being started", m.Name, s.Name)}
 	case w.Kind == "Job" || w.Kind == "CronJob" || w.Ready:
 		return nil
 	}
 	p.wakeIn(lookAgainLater)
-	return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: workerText(w)}
+	return p.workerUnready(s, w)
 }
 
-func workerText(w *Workload) string {
-	if w.Problem == nil {
-		return fmt.Sprintf("worker %s/%s to get ready in the new slot, where users are already", w.Kind, w.Name)
+// workerUnready is not yet a failure while nothing is known to stand in the worker's way.
+func (p *planner) workerUnready(s *v1alpha1.SlotStatus, w *Workload) *Problem {
+	late := p.u.Step == nil || p.late()
+	switch {
+	case w.Problem != nil:
+		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s does not get ready: %s; users are on slot %s already: repair it, abort or roll back", w.Kind, w.Name, w.Problem.Message, s.Name)}
+	case late:
+		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s does not get ready; users are on slot %s already: repair it, abort or roll back", w.Kind, w.Name, s.Name)}
 	}
-	return fmt.Sprintf("worker %s/%s does not get ready: %s; users are on the new slot already: repair it, abort or roll back", w.Kind, w.Name, w.Problem.Message)
+	return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s/%s to get ready in slot %s, where users are already", w.Kind, w.Name, s.Name)}
+}
+
+// late is whether the step has taken longer than a switch should.
+func (p *planner) late() bool {
+	at := p.u.Step.Since.Add(afterOf(p.s.Stack.Spec.Deadlines.Switch))
+	p.wakeAt(at)
+	return !p.now.Before(at)
+}
+
+// awake is the size of a worker that is started; one that runs keeps the size that it has.
+func awake(w *Workload, m v1alpha1.ReleaseMember) *int32 {
+	if w.Replicas > 0 {
+		return nil
+	}
+	size := max(m.Replicas, 1)
+	return &size
 }
