@@ -131,7 +131,7 @@ func wrongPods() []wrong {
 			name: "dependency's image that cannot be pulled", reason: v1alpha1.ReasonImagePull, says: []string{"cart waits for catalog", "lockstep.dev/shop/catalog:9.9.9"},
 			args: []string{"--image=catalog=lockstep.dev/shop/catalog:9.9.9"},
 		},
-		{name: "Pod that crashes", edit: env(`CRASH: "true"`), reason: v1alpha1.ReasonCrashing, says: []string{"frontend", "CRASH=true asks for it"}},
+		{name: "Pod that crashes", edit: env(`CRASH: "true"`), reason: v1alpha1.ReasonCrashing, says: []string{"frontend", "ended with exit code 1"}},
 		{name: "readiness that never comes", edit: env(`FAIL_READY: "true"`), reason: v1alpha1.ReasonMemberNotReady, says: []string{"Deployment/frontend"}},
 		{
 			name: "admission refusal", before: (*shop).forbidConfigMap, reason: v1alpha1.ReasonAdmissionRefused, says: []string{"ConfigMap/forbidden", "nothing may be called so"},

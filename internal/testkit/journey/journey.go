@@ -165,6 +165,17 @@ func binding(namespace, home string) *rbacv1.RoleBinding {
 
 // Apply applies YAML documents, server-side, as kubectl would.
 func (c *Cluster) Apply(ctx context.Context, documents string) error {
+	return each(documents, func(o *unstructured.Unstructured) error {
+		return c.Patch(ctx, o, client.Apply, client.FieldOwner("kubectl"), client.ForceOwnership) //nolint:staticcheck // unstructured objects have no apply configuration
+	})
+}
+
+// Remove deletes what YAML documents name, where it is there.
+func (c *Cluster) Remove(ctx context.Context, documents string) error {
+	return each(documents, func(o *unstructured.Unstructured) error { return client.IgnoreNotFound(c.Delete(ctx, o)) })
+}
+
+func each(documents string, do func(*unstructured.Unstructured) error) error {
 	for document := range strings.SplitSeq(documents, "\n---\n") {
 		o := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
@@ -173,7 +184,7 @@ func (c *Cluster) Apply(ctx context.Context, documents string) error {
 		if len(o.Object) == 0 {
 			continue
 		}
-		if err := c.Patch(ctx, o, client.Apply, client.FieldOwner("kubectl"), client.ForceOwnership); err != nil { //nolint:staticcheck // unstructured objects have no apply configuration
+		if err := do(o); err != nil {
 			return fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 	}

@@ -97,3 +97,18 @@ func (r *Repo) SetTag(chart, tag string) error {
 
 // Remove deletes the work tree.
 func (r *Repo) Remove() { _ = os.RemoveAll(r.Dir) }
+
+// Write writes a file of the work tree.
+func (r *Repo) Write(path, content string) error {
+	file := filepath.Join(r.Dir, path)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(content), 0o644)
+}
+
+// Restore makes every file what it was at a commit; the next push commits that.
+func (r *Repo) Restore(ctx context.Context, commit string) error {
+	_, err := r.git(ctx, "read-tree", "--reset", "-u", commit)
+	return err
+}
