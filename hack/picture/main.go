@@ -97,7 +97,7 @@ func newChart(d demo) *chart {
 }
 
 // smooth is over how many samples a rate is taken.
-const smooth = 5
+const smooth = 2
 
 func rate(d demo, i int, release string) float64 {
 	before := d.Timeline[max(0, i-smooth)]
