@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,6 +49,7 @@ func TestBadHands(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			sub := *s
 			sub.t = t
+			defer s.tidy()
 			c.do(&sub)
 			sub.until(time.Minute, "well again on what worked", func(stack *v1alpha1.Stack) bool {
 				u := stack.Status.Units[0]
@@ -58,10 +60,19 @@ func TestBadHands(t *testing.T) {
 	s.happy()
 }
 
+// tidy takes back what a case that failed has left, so that the next one tells something.
+func (s *shop) tidy() {
+	s.must(cluster.Apply(s.ctx, s.manifest(careful)))
+	if s.unit().ActiveRelease != "" {
+		cluster.Run(s.ctx, nil, "abort", "shop", "--wait", "-n", s.home)
+	}
+}
+
 // held makes a release and takes it to its hold.
 func (s *shop) held() v1alpha1.Release {
 	s.t.Helper()
-	return s.releases()[nameOf(s.run(0, "release", "shop", "--wait=Hold"))]
+	name := nameOf(s.run(0, "release", "shop", "--wait=Hold"))
+	return s.releases()[name]
 }
 
 func (s *shop) pathsOutside() {
@@ -82,7 +93,7 @@ func (s *shop) refusedByAPI(err error, says ...string) {
 func (s *shop) cycleOfMembers() {
 	const worker = "{name: ledger, role: Worker}"
 	s.must(cluster.Apply(s.ctx, strings.Replace(s.manifest(careful), worker, worker+"\n  - {name: catalog, dependsOn: [{name: frontend}]}", 1)))
-	circle := "catalog → frontend → catalog"
+	circle := "catalog → frontend"
 	s.untilCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
 	r := s.run(3, "release", "shop", "--wait=Live", "--timeout=3s")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonInvalidSpec, "circle")
@@ -101,26 +112,22 @@ func (s *shop) untilCondition(kind string, status metav1.ConditionStatus, reason
 	})
 }
 
-// relabel edits a Deployment by hand, in a way that starts no new Pods, and returns what it was.
-func (s *shop) relabel(slot, name, to string) string {
-	s.t.Helper()
-	const label = "app.kubernetes.io/part-of"
-	d := &appsv1.Deployment{}
-	s.must(cluster.Get(s.ctx, client.ObjectKey{Namespace: s.home + "-" + slot, Name: name}, d))
-	was := d.Labels[label]
-	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, label, to))
-	s.must(cluster.Patch(s.ctx, d, patch, client.FieldOwner("kubectl-edit")))
-	return was
-}
-
+// liveEdited changes the image of the worker, which users do not meet.
 func (s *shop) liveEdited() {
 	slot := s.unit().LiveSlot
-	was := s.relabel(slot, "catalog", "elsewhere")
+	s.setImage(slot, "ledger", "2.0.0")
 	s.untilCondition(v1alpha1.ConditionLiveAsReleased, metav1.ConditionFalse, v1alpha1.ReasonLiveDrifted)
-	s.event(v1alpha1.ReasonLiveDrifted, "Deployment/catalog")
-	s.contains("status", s.run(0, "status", "shop").Stdout, v1alpha1.ReasonLiveDrifted, "Deployment/catalog", "kubectl-edit")
-	s.relabel(slot, "catalog", was)
+	s.event(v1alpha1.ReasonLiveDrifted, "/ledger differs")
+	s.contains("status", s.run(0, "status", "shop").Stdout, "/ledger differs", "kubectl-edit")
+	s.setImage(slot, "ledger", "1.0.0")
 	s.untilCondition(v1alpha1.ConditionLiveAsReleased, metav1.ConditionTrue, "")
+}
+
+func (s *shop) setImage(slot, name, tag string) {
+	s.t.Helper()
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: s.home + "-" + slot, Name: name}}
+	patch := fmt.Appendf(nil, `{"spec":{"template":{"spec":{"containers":[{"name":%q,"image":"lockstep.dev/shop/%s:%s"}]}}}}`, name, name, tag)
+	s.must(cluster.Patch(s.ctx, d, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner("kubectl-edit")))
 }
 
 // secondStack names the shop's route, and by default its slots too.
@@ -206,9 +213,9 @@ func (s *shop) refusedDecision(d *v1alpha1.Decision, says string) {
 
 func (s *shop) previewEdited() {
 	s.held()
-	s.relabel(s.otherSlot(), "catalog", "elsewhere")
+	s.setImage(s.otherSlot(), "ledger", "2.0.0")
 	s.run(0, "promote", "shop")
-	s.event(v1alpha1.ReasonContentDrifted, "Deployment/catalog")
+	s.event(v1alpha1.ReasonContentDrifted, "/ledger differs")
 	s.until(time.Minute, "held once more", func(stack *v1alpha1.Stack) bool {
 		step := stack.Status.Units[0].Step
 		return step != nil && step.Kind == v1alpha1.StepHold && step.Attempt == 2
@@ -225,7 +232,7 @@ func (s *shop) otherSlot() string {
 
 func (s *shop) routeEdited() {
 	name := s.held().Name
-	s.giveTimeout()
+	s.sendHalf()
 	s.until(30*time.Second, "saying that the route was edited", func(stack *v1alpha1.Stack) bool {
 		step := stack.Status.Units[0].Step
 		return step != nil && step.Reason == v1alpha1.ReasonEntryEdited && strings.Contains(step.WaitingFor, "kubectl-edit")
@@ -233,11 +240,11 @@ func (s *shop) routeEdited() {
 	s.event(v1alpha1.ReasonEntryEdited, "kubectl-edit")
 	r := s.run(5, "promote", "shop", "--wait=Live")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonEntryEdited, "kubectl-edit")
-	s.event(v1alpha1.ReasonEntryEdited, "release "+name)
+	s.event(v1alpha1.ReasonEntryEdited, "release "+name+": ")
 }
 
-// giveTimeout changes something of the made route that users do not notice.
-func (s *shop) giveTimeout() {
+// sendHalf lets half of the users onto the release that is at its hold, by hand.
+func (s *shop) sendHalf() {
 	s.t.Helper()
 	s.must(journey.Until(s.ctx, 10*time.Second, func(ctx context.Context) error {
 		route := &unstructured.Unstructured{}
@@ -246,8 +253,14 @@ func (s *shop) giveTimeout() {
 			return err
 		}
 		rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules")
-		rules[len(rules)-1].(map[string]any)["timeouts"] = map[string]any{"request": "20s"} //nolint:forcetypeassert // the API server checks it
-		_ = unstructured.SetNestedSlice(route.Object, rules, "spec", "rules")
+		var half []any
+		for _, slot := range []string{"blue", "green"} {
+			half = append(half, map[string]any{"name": "frontend", "namespace": s.home + "-" + slot, "port": int64(80), "weight": int64(50)})
+		}
+		rules[len(rules)-1].(map[string]any)["backendRefs"] = half //nolint:forcetypeassert // the API server has checked it
+		if err := unstructured.SetNestedSlice(route.Object, rules, "spec", "rules"); err != nil {
+			return err
+		}
 		return cluster.Update(ctx, route, client.FieldOwner("kubectl-edit"))
 	}))
 }
