@@ -26,7 +26,7 @@ func (a *Applier) verifyContent(ctx context.Context, s *plan.Snapshot, act plan.
 		return err
 	}
 	return refuse(v1alpha1.ReasonContentDrifted,
-		"slot %s does not hold what was frozen for release %s: %s; make a new release, or release this revision again to have it applied as it was rendered",
+		"slot %s does not hold what was frozen for release %s: %s",
 		act.Slot, act.Release.Name, found)
 }
 
