@@ -134,11 +134,11 @@ func wrongPods() []wrong {
 		{name: "Pod that crashes", edit: env(`CRASH: "true"`), reason: v1alpha1.ReasonCrashing, says: []string{"frontend", "ended with exit code 1"}},
 		{name: "readiness that never comes", edit: env(`FAIL_READY: "true"`), reason: v1alpha1.ReasonMemberNotReady, says: []string{"Deployment/frontend"}},
 		{
-			name: "admission refusal", before: (*shop).forbidConfigMap, reason: v1alpha1.ReasonAdmissionRefused, says: []string{"ConfigMap/forbidden", "nothing may be called so"},
+			name: "admission refusal", before: (*shop).forbidConfigMap, reason: v1alpha1.ReasonAdmissionRefused, says: []string{"e2e-bad-green/forbidden", "nothing may be called so"},
 			files: []string{"charts/cart/templates/more.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: forbidden}}"},
 		},
 		{
-			name: "object that is not valid", reason: v1alpha1.ReasonAdmissionRefused, says: []string{"Service/odd", "99999"},
+			name: "object that is not valid", reason: v1alpha1.ReasonAdmissionRefused, says: []string{"e2e-bad-green/odd", "99999"},
 			files: []string{"charts/cart/templates/more.yaml", "{apiVersion: v1, kind: Service, metadata: {name: odd}, spec: {ports: [{port: 99999}]}}"},
 		},
 		{name: "backend that does not exist", stack: []string{"service: frontend", "service: fronted"}, reason: v1alpha1.ReasonBackendMissing, says: []string{"Service fronted", "does not exist"}},
