@@ -136,7 +136,7 @@ func (s *story) repo(words []string) {
 	m.Broken, m.Unpullable = map[string]bool{}, map[string]bool{}
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
-		for _, name := range strings.Split(value, ",") {
+		for name := range strings.SplitSeq(value, ",") {
 			switch key {
 			case "broken":
 				m.Broken[name] = true

@@ -68,6 +68,14 @@ func (p *planner) overdue() bool {
 	if at.IsZero() {
 		return false
 	}
-	p.wakeAt(at)
-	return !p.now.Before(at)
+	return p.past(at)
+}
+
+// past is whether it is at or later; until then it has the planner look again.
+func (p *planner) past(at time.Time) bool {
+	if p.now.Before(at) {
+		p.wakeAt(at)
+		return false
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -70,14 +71,15 @@ func (p *planner) strayUsers() *Problem {
 }
 
 func (p *planner) slotsText() string {
-	text := "a free slot:"
+	var text strings.Builder
+	text.WriteString("a free slot:")
 	for _, s := range p.st.Slots {
-		text += fmt.Sprintf(" %s is %s;", s.Name, s.State)
+		text.WriteString(fmt.Sprintf(" %s is %s;", s.Name, s.State))
 	}
 	if warm := p.warmest(); warm != nil {
-		text += fmt.Sprintf(" give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)
+		text.WriteString(fmt.Sprintf(" give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace))
 	}
-	return text
+	return text.String()
 }
 
 // prepare makes sure of the slot's namespace, its consent and its rights.

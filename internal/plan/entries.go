@@ -54,6 +54,8 @@ func (p *planner) entryPending(e *Entry) *Problem {
 		return e.Problem
 	case p.edited(e):
 		return p.editedProblem(e)
+	case p.u.Route.Epoch == 0 && e.Exists:
+		return nil // the route is the team's own, and not to be written yet
 	case p.withheld(e):
 		return p.unfit
 	case !p.carries(e) && p.refused("entry/"+e.Name) != nil:
@@ -70,7 +72,7 @@ func (p *planner) entryPending(e *Entry) *Problem {
 
 // notInForce is the first entry at which the current intent is not in force with the evidence that the Stack asks for.
 func (p *planner) notInForce() *Problem {
-	if p.u.Route.Epoch == 0 {
+	if p.u.Route.Epoch == 0 && p.u.LiveSlot == "" {
 		return nil // nothing was ever written, so nothing can contradict it
 	}
 	for i := range p.s.Entries {
@@ -107,12 +109,25 @@ func (p *planner) landed(e *Entry) bool {
 	return false
 }
 
-// edited is whether someone else changed the route after it carried the current intent, or wrote a later epoch.
+// edited is whether someone else changed the route after it carried the current intent, or wrote a later epoch; of a
+// route that was only found, whether it sends users elsewhere since.
 func (p *planner) edited(e *Entry) bool {
-	if !e.Exists || p.u.Route.Epoch == 0 {
+	if !e.Exists {
+		return false
+	}
+	if p.u.Route.Epoch == 0 {
+		return p.u.LiveSlot != "" && !onlyTo(e, p.u.LiveSlot)
+	}
+	if p.replaced(e) {
 		return false
 	}
 	return e.Epoch > p.u.Route.Epoch || (e.Epoch == p.u.Route.Epoch && p.sameIntent() && !e.AsIntended) || (e.Epoch < p.u.Route.Epoch && p.landed(e))
+}
+
+// replaced is whether someone made the route anew, without a trace of Lockstep's, and sends users where they should be:
+// marking it again moves nobody.
+func (p *planner) replaced(e *Entry) bool {
+	return e.Exists && e.Epoch == 0 && p.landed(e) && onlyTo(e, p.u.Route.Live)
 }
 
 // sameIntent is whether the intent is the saved one, which AsIntended speaks of.
@@ -161,7 +176,10 @@ func (p *planner) writable(e *Entry) bool {
 	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e), p.withheld(e):
 		return false
 	case !e.Exists && p.landed(e):
-		p.recreate(e)
+		p.anew(v1alpha1.ReasonEntryMissing, "the route of entry "+e.Name+" was deleted; it is made again")
+		return true
+	case p.replaced(e):
+		p.anew(v1alpha1.ReasonEntryEdited, "the route of entry "+e.Name+" was replaced, and sends users where they should be; it is marked again")
 		return true
 	}
 	return e.Epoch < p.u.Route.Epoch || !e.Exists
@@ -172,9 +190,9 @@ func (p *planner) withheld(e *Entry) bool {
 	return p.unfit != nil && !p.carries(e) && !sends(e, p.u.Route.Live)
 }
 
-// recreate makes a new intent for a route of Lockstep's own that someone deleted.
-func (p *planner) recreate(e *Entry) {
-	p.event(true, v1alpha1.ReasonEntryMissing, "the route of entry "+e.Name+" was deleted; it is made again")
+// anew makes a new intent of the same, for a route that someone has deleted or replaced.
+func (p *planner) anew(reason, message string) {
+	p.event(true, reason, message)
 	p.point(p.u.Route.Live, p.u.Route.Preview)
 }
 

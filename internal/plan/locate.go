@@ -150,8 +150,8 @@ func (p *planner) takeOver(target string) bool {
 	}
 	p.adoptOthers(target)
 	p.u.Route = &v1alpha1.RouteIntent{Live: target}
-	if p.written() {
-		p.point(target, "") // so that its evidence is of the route as it is now
+	if p.unwritten() {
+		p.point(target, "") // so that its evidence is of the routes as they are now
 	}
 	p.event(false, v1alpha1.ReasonTakenOver, fmt.Sprintf("found slot %s live with %s, and took over", target, orFound(release)))
 	return true
@@ -171,9 +171,9 @@ func (p *planner) halfPointed(target, release string) *Problem {
 	return nil
 }
 
-// written is whether Lockstep has ever written an entry.
-func (p *planner) written() bool {
-	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch > 0 })
+// unwritten is whether an entry is Lockstep's to write: it has done so before, or has yet to make the route.
+func (p *planner) unwritten() bool {
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch > 0 || !e.Exists && !e.Adopted })
 }
 
 // stampedWith is the one release that all Pods of a slot carry; empty where none carries any, or one that no longer

@@ -3,7 +3,6 @@ package plan_test
 import (
 	"fmt"
 	"math/rand"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,12 +29,30 @@ type machine struct {
 
 func newMachine(t *rapid.T) *machine {
 	m := &machine{w: world.New(drawStack(t)), paused: map[*world.Operator]bool{}}
+	if rapid.IntRange(0, 3).Draw(t, "found") == 0 {
+		m.find()
+	}
 	m.watch = newWatcher(m.w)
 	for i := range 2 {
 		chance := rand.New(rand.NewSource(rapid.Int64Range(0, 1000).Draw(t, "order"))) //nolint:gosec // chance is meant to be repeatable
 		m.ops = append(m.ops, world.NewOperator(m.w, fmt.Sprintf("operator-%d", i+1), chance))
 	}
 	return m
+}
+
+// find begins with a stack that its team has run by hand in the slot blue, with routes of its own.
+func (m *machine) find() {
+	n := m.w.Namespace("blue")
+	n.Exists, n.Consented, n.Bound = true, true, true
+	for _, name := range []string{"frontend", "catalog", "mailer"} {
+		m.w.Found("blue", name, 1)
+	}
+	for _, r := range m.w.Routes {
+		m.w.Adopt(r.Entry, world.Share("blue", 100))
+	}
+	for m.w.Tick(nil) {
+		m.w.Mark()
+	}
 }
 
 func drawStack(t *rapid.T) v1alpha1.Stack {
@@ -141,6 +158,7 @@ func (m *machine) hands() map[string]func(*rapid.T) {
 	all["scale by hand"] = m.scaleByHand
 	all["delete something"] = m.deleteSomething
 	all["policy"] = m.policy
+	all["stray"] = m.stray
 	return all
 }
 
@@ -219,6 +237,8 @@ func (m *machine) release(t *rapid.T) {
 		manifest.Members = append(manifest.Members, world.Serves("search", 1, "catalog"))
 	case 4:
 		manifest.Broken = map[string]bool{"mailer": true}
+	case 5:
+		manifest.Members = append(manifest.Members, world.Strikes("report"))
 	}
 	m.w.Repo[name] = manifest
 	m.tell("release %s is made", name)
@@ -352,11 +372,27 @@ func (m *machine) scaleByHand(t *rapid.T) {
 	}
 	x := rapid.SampledFrom(n.Workloads).Draw(t, "workload")
 	replicas := rapid.Int32Range(0, 3).Draw(t, "replicas")
-	if x.Name == "mailer" {
+	if x.Name == "mailer" || x.Name == "report" {
 		replicas = 0
 	}
 	m.tell("%s/%s is scaled to %d", n.Name, x.Name, replicas)
 	m.w.ScaleByHand(n, x, replicas)
+}
+
+// stray is someone who runs something in a slot that nobody is on.
+func (m *machine) stray(t *rapid.T) {
+	n := m.namespace(t)
+	u := m.unit()
+	if !n.Exists || n.Terminating || n.Slot == u.LiveSlot || n.Slot == u.ActiveSlot {
+		t.Skip("it is used")
+	}
+	name := rapid.SampledFrom([]string{"frontend", "catalog", "search"}).Draw(t, "workload")
+	m.tell("someone runs %s in %s", name, n.Name)
+	if x := n.Workload(name); x != nil {
+		m.w.ScaleByHand(n, x, 1)
+		return
+	}
+	m.w.Found(n.Slot, name, 1)
 }
 
 func (m *machine) deleteSomething(t *rapid.T) {
@@ -419,6 +455,7 @@ func (m *machine) round(t *rapid.T) (busy bool) {
 		if !m.paused[o] && o.Due() {
 			o.Pass()
 			busy = busy || !o.Idle
+			m.wakes(t, o)
 		}
 		m.check(t)
 	}
@@ -426,6 +463,13 @@ func (m *machine) round(t *rapid.T) (busy bool) {
 	busy = busy || ticked
 	m.check(t)
 	return busy
+}
+
+// wakes must lie in the future, or the controller would never rest.
+func (m *machine) wakes(t *rapid.T, o *world.Operator) {
+	if !o.Wake.IsZero() && !o.Wake.After(o.Planned) {
+		t.Fatalf("%s wakes at %s, and it was %s\n%s", o.Name, o.Wake, o.Planned, strings.Join(m.story, "\n"))
+	}
 }
 
 // sleep goes on to the first wake-up.
@@ -471,6 +515,8 @@ func (m *machine) repair() {
 			m.clear()
 		case v1alpha1.ReasonEntryEdited, v1alpha1.ReasonEntryClaimed:
 			m.putBack()
+		case v1alpha1.ReasonEntryMissing:
+			m.makeRoutes()
 		}
 	}
 	for _, s := range m.w.Stack.Status.Slots {
@@ -479,6 +525,20 @@ func (m *machine) repair() {
 		}
 	}
 	m.scaleBack()
+}
+
+// makeRoutes has the team make the routes again that Lockstep only adopts.
+func (m *machine) makeRoutes() {
+	slot := "blue"
+	if intent := m.unit().Route; intent != nil && intent.Live != "" {
+		slot = intent.Live
+	}
+	for _, r := range m.w.Routes {
+		if r.Adopted && !r.Exists {
+			m.tell("the team makes route %s again, to %s", r.Entry, slot)
+			m.w.Adopt(r.Entry, world.Share(slot, 100))
+		}
+	}
 }
 
 // clear begins anew: no users, no workloads.
@@ -533,8 +593,9 @@ var atRest = map[string]bool{
 
 // needsPeople are what only people can end.
 var needsPeople = map[string]bool{
-	v1alpha1.ReasonEntryEdited: true,
-	v1alpha1.ReasonLiveUnknown: true,
+	v1alpha1.ReasonEntryEdited:  true,
+	v1alpha1.ReasonEntryMissing: true,
+	v1alpha1.ReasonLiveUnknown:  true,
 }
 
 // settled is what must be true once nothing happens any more.
@@ -578,10 +639,7 @@ func (m *machine) usersAreOnLive(t *rapid.T) {
 	}
 }
 
-func soak() bool { return os.Getenv("LOCKSTEP_SOAK") != "" }
-
-// TestPromisesOnOrdinaryDays has two processes of the controller run at once, crash and pause, while releases are made,
-// decided upon, and Pods die.
+// TestPromisesAmongHands is the same with people who edit, delete and scale by hand, and repair what they are told to.
 func TestPromisesAmongHands(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
@@ -595,6 +653,8 @@ func TestPromisesAmongHands(t *testing.T) {
 	})
 }
 
+// TestPromisesOnOrdinaryDays has two processes of the controller run at once, crash and pause, while releases are made,
+// decided upon, and Pods die.
 func TestPromisesOnOrdinaryDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)

@@ -94,11 +94,16 @@ func slotIsEmptyBeforeUse(w *world.World, e *world.Write) error {
 		return nil
 	}
 	for _, p := range w.Namespace(slot).Pods {
-		if p.Release != release {
+		if p.Release != release && (p.Release != "" || isMember(w.Release(release), p.Member)) {
 			return fmt.Errorf("promise 1: slot %s is used while Pod %s of %q is there", slot, p.Name, p.Release)
 		}
 	}
 	return nil
+}
+
+func isMember(r *v1alpha1.Release, name string) bool {
+	return r != nil && r.Status.Started != nil &&
+		slices.ContainsFunc(r.Status.Started.Members, func(m v1alpha1.ReleaseMember) bool { return m.Name == name })
 }
 
 // Promise 2: whenever a route first points users at a slot, everything that they can reach there is ready.
@@ -363,8 +368,10 @@ func (c *watcher) workersRunInOneSlot(w *world.World) error {
 	if c.workersExcused {
 		return nil
 	}
-	if slots := w.WorkerSlots("mailer"); len(slots) > 1 {
-		return fmt.Errorf("worker mailer runs in slots %v at once", slots)
+	for _, worker := range []string{"mailer", "report"} {
+		if slots := w.WorkerSlots(worker); len(slots) > 1 {
+			return fmt.Errorf("worker %s runs in slots %v at once", worker, slots)
+		}
 	}
 	return nil
 }

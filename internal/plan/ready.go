@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -79,10 +80,5 @@ func (p *planner) backendMissing(e Entry, f *Slot, how string) *Problem {
 }
 
 func offers(s *Service, port int32) bool {
-	for _, offered := range s.Ports {
-		if offered == port {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Ports, port)
 }

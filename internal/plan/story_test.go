@@ -37,7 +37,7 @@ func tell(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	s := newStory(t)
-	for _, line := range strings.Split(string(archive.Files[0].Data), "\n") {
+	for line := range strings.SplitSeq(string(archive.Files[0].Data), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			s.command(line)
 		}
@@ -59,15 +59,14 @@ func tell(t *testing.T, path string) {
 }
 
 type story struct {
-	t       *testing.T
-	stack   v1alpha1.Stack
-	w       *world.World
-	op      *world.Operator
-	watch   *watcher
-	out     strings.Builder
-	last    string
-	told    int
-	waiting bool
+	t     *testing.T
+	stack v1alpha1.Stack
+	w     *world.World
+	op    *world.Operator
+	watch *watcher
+	out   strings.Builder
+	last  string
+	told  int
 }
 
 func newStory(t *testing.T) *story { return &story{t: t, stack: world.ShopStack()} }

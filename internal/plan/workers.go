@@ -127,9 +127,7 @@ func (p *planner) workerUnready(s *v1alpha1.SlotStatus, w *Workload) *Problem {
 
 // late is whether the step has taken longer than a switch should.
 func (p *planner) late() bool {
-	at := p.u.Step.Since.Add(afterOf(p.s.Stack.Spec.Deadlines.Switch))
-	p.wakeAt(at)
-	return !p.now.Before(at)
+	return p.past(p.u.Step.Since.Add(afterOf(p.s.Stack.Spec.Deadlines.Switch)))
 }
 
 // awake is the size of a worker that is started; one that runs keeps the size that it has.

@@ -68,8 +68,11 @@ func (w *World) collect(n *Namespace) bool {
 
 // rollOut is the deployment controller: one Pod more or less at a time, new ones first.
 func (w *World) rollOut(n *Namespace, x *Workload) bool {
-	if !n.Exists || n.Terminating || x.Kind == "CronJob" {
+	if !n.Exists || n.Terminating {
 		return false
+	}
+	if x.Kind == cronJob {
+		return w.strike(n, x)
 	}
 	fresh, old := n.podsOf(x)
 	changed := x.observed != x.generation
@@ -94,6 +97,19 @@ func (w *World) rollOut(n *Namespace, x *Workload) bool {
 		w.heal(n)
 	}
 	return changed
+}
+
+const cronJob = "CronJob"
+
+// strike is a CronJob whose time has come, at most once a minute: its Pod does its work and is gone.
+func (w *World) strike(n *Namespace, x *Workload) bool {
+	minute := w.Now.Truncate(time.Minute)
+	if x.Replicas == 0 || x.struck.Equal(minute) {
+		return false
+	}
+	x.struck = minute
+	n.Pods = append(n.Pods, &Pod{Name: w.podName(x), Kind: cronJob, Member: x.Name, Release: x.Release})
+	return true
 }
 
 func (w *World) podName(x *Workload) string {
@@ -137,6 +153,10 @@ func (w *World) orphans(n *Namespace) bool {
 func (w *World) kubelet(n *Namespace, p *Pod) bool {
 	if p.Terminating {
 		n.Pods = slices.DeleteFunc(n.Pods, func(other *Pod) bool { return other == p })
+		return true
+	}
+	if p.Kind == cronJob && p.Ready {
+		p.Terminating = true
 		return true
 	}
 	m := w.runs(p.Release)

@@ -80,15 +80,19 @@ func (w *World) DeleteNamespace(n *Namespace) {
 	w.changed()
 }
 
-// Found puts a workload that Lockstep did not apply into a slot, with a Service over it, ready.
-func (w *World) Found(slot, name string, replicas int32) *Workload {
+// Found puts a workload that Lockstep did not apply into a slot, with a Service over it.
+func (w *World) Found(slot, name string, replicas int32) {
 	n := w.Namespace(slot)
-	n.Exists = true
+	if n.Exists = true; n.Workload(name) != nil {
+		return
+	}
+	w.disturbed++
 	x := &Workload{Kind: "Deployment", Name: name, Replicas: replicas}
 	n.Workloads = append(n.Workloads, x)
-	n.Services = append(n.Services, &Service{Name: name, Member: name})
+	if n.Service(name) == nil {
+		n.Services = append(n.Services, &Service{Name: name, Member: name})
+	}
 	w.touchWorkload(x)
-	return x
 }
 
 // Adopt makes an entry's route one that the team has made, with these weights.
@@ -125,7 +129,7 @@ func (w *World) Push(commit, inputs string) {
 	w.changed()
 }
 
-// Spec of a weight.
+// Share is a weight of a slot.
 func Share(slot string, weight int32) v1alpha1.SlotWeight {
 	return v1alpha1.SlotWeight{Slot: slot, Weight: weight}
 }

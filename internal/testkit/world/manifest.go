@@ -39,6 +39,11 @@ func Works(name string) v1alpha1.ReleaseMember {
 	return v1alpha1.ReleaseMember{Name: name, Kind: "Deployment", Role: v1alpha1.RoleWorker, Replicas: 1}
 }
 
+// Strikes is a CronJob.
+func Strikes(name string) v1alpha1.ReleaseMember {
+	return v1alpha1.ReleaseMember{Name: name, Kind: cronJob, Role: v1alpha1.RoleWorker, Replicas: 1}
+}
+
 // ShopStack is the Stack of Shop, with every default filled in.
 func ShopStack() v1alpha1.Stack {
 	stack := v1alpha1.Stack{}

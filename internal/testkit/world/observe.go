@@ -99,7 +99,7 @@ func idleOn(stack v1alpha1.Stack, slot string) bool {
 }
 
 func (x *Workload) settled() bool {
-	return x.Replicas > 0 && x.observed == x.generation && (x.ready || x.Kind == "CronJob")
+	return x.Replicas > 0 && (x.Kind == cronJob || x.observed == x.generation && x.ready)
 }
 
 // memberNamed is whether any release has such a member.

@@ -31,6 +31,8 @@ type Operator struct {
 	// Last is the plan of the last pass that was not refused for a conflict, and Idle whether that pass changed nothing.
 	Last plan.Plan
 	Idle bool
+	// Planned is when the last plan was made.
+	Planned time.Time
 	// Wake is when it looks again though no watch tells it to; zero for never.
 	Wake time.Time
 }
@@ -87,7 +89,8 @@ func (o *Operator) begin() {
 func (o *Operator) plan() {
 	o.reading = false
 	o.snapshot.Results = o.results
-	next := plan.Next(o.snapshot, o.world.Now)
+	o.Planned = o.world.Now
+	next := plan.Next(o.snapshot, o.Planned)
 	o.next = &next
 }
 
@@ -97,8 +100,7 @@ func (o *Operator) save() {
 	o.next = nil
 	same := equality.Semantic.DeepEqual(next.Status, o.snapshot.Stack.Status)
 	if !same && !o.world.Save(o.Name, o.snapshot.Stack, next.Status) {
-		o.Idle = false
-		o.seen = -1
+		o.Idle, o.seen, o.Wake = false, -1, time.Time{}
 		return
 	}
 	o.snapshot.Stack.Status = *next.Status.DeepCopy()

@@ -75,6 +75,8 @@ type Workload struct {
 	// generation of the spec, and the one that the controller has seen, with what it found then.
 	generation, observed int64
 	ready                bool
+	// struck is when a CronJob last made a Pod.
+	struck time.Time
 }
 
 // Pod of a workload.
