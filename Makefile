@@ -34,7 +34,7 @@ e2e: cluster images ## Journeys on the real cluster, with real traffic, under th
 
 .PHONY: soak
 soak: cluster images ## The same for long: many kills, aborts in every step, the model deeper
-	LOCKSTEP_SOAK=1 go test -timeout 60m -count=1 ./internal/plan/... ./internal/testkit/...
+	go test -timeout 60m -count=1 ./internal/plan -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
 	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench
