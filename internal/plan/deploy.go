@@ -71,13 +71,13 @@ func (p *planner) strayUsers() *Problem {
 }
 
 func (p *planner) slotsText() string {
-	var text strings.Builder
+	text := &strings.Builder{}
 	text.WriteString("a free slot:")
 	for _, s := range p.st.Slots {
-		text.WriteString(fmt.Sprintf(" %s is %s;", s.Name, s.State))
+		fmt.Fprintf(text, " %s is %s;", s.Name, s.State)
 	}
 	if warm := p.warmest(); warm != nil {
-		text.WriteString(fmt.Sprintf(" give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace))
+		fmt.Fprintf(text, " give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)
 	}
 	return text.String()
 }
