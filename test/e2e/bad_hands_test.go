@@ -23,7 +23,7 @@ import (
 )
 
 // careful is a Stack whose releases are held, and fail soon.
-var careful = settings{drain: "2s", more: "deadlines: {render: 30s, deploy: 60s, check: 30s, switch: 12s}"}
+var careful = settings{drain: "10s", more: "deadlines: {render: 30s, deploy: 60s, check: 30s, switch: 12s}"}
 
 // TestBadHands has people do what they should not, before, in and between releases, against one shop whose users notice
 // nothing.

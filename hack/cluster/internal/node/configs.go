@@ -66,6 +66,7 @@ kind: KubeProxyConfiguration
 mode: nftables
 clusterCIDR: ` + podCIDR + `
 clientConnection: {kubeconfig: ` + StateDir + `/kubeconfig/kube-proxy}
+nftables: {minSyncPeriod: 50ms}
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 `
 
