@@ -67,13 +67,14 @@ func (p *planner) giveUp(slot string) {
 	}
 }
 
-// warmest is the kept slot that was left last, of those that it can be told of whether they are ready.
+// warmest is the kept slot that was left last, of those that hold something else than what is live, and of which it can be
+// told whether they are ready.
 func (p *planner) warmest() *v1alpha1.SlotStatus {
 	var found *v1alpha1.SlotStatus
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
 		r := p.release(s.Release)
-		known := s.Release == "" || (r != nil && r.Status.Started != nil)
+		known := s.Release == "" || (r != nil && r.Status.Started != nil && r.Name != p.u.LiveRelease)
 		if s.State == v1alpha1.SlotWarm && known && (found == nil || found.Since.Before(&s.Since)) {
 			found = s
 		}
@@ -101,7 +102,7 @@ func (p *planner) rollback(r *v1alpha1.Release) bool {
 	}
 	if problem := p.notInForce(); problem != nil {
 		p.waitOn(problem)
-		return false
+		return p.unfit != nil && p.overdue() && p.stay(target, previous)
 	}
 	p.leave(p.u.LiveSlot)
 	if problem := p.handOver(target.Name, previous); problem != nil {
@@ -109,6 +110,13 @@ func (p *planner) rollback(r *v1alpha1.Release) bool {
 		return false
 	}
 	return p.wentBack(r, target, previous)
+}
+
+// stay gives up a rollback to a slot that died before every entry was written.
+func (p *planner) stay(target *v1alpha1.SlotStatus, previous *v1alpha1.Release) bool {
+	p.point(p.u.LiveSlot, "")
+	p.fence(p.u.LiveSlot)
+	return p.beforeRollback(target, previous)
 }
 
 // beforeRollback checks the slot that is gone back to, and no other.

@@ -230,7 +230,7 @@ func (p *planner) adoptOthers(live string) {
 			release = ""
 		}
 		state := v1alpha1.SlotDraining
-		if problem == nil && p.wasLive(release) {
+		if problem == nil && p.wasLive(release) && (release == "" || release != p.u.LiveRelease) {
 			state = v1alpha1.SlotWarm
 		}
 		setState(s, state, p.stamp())

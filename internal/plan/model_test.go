@@ -501,7 +501,7 @@ func (m *machine) moves() bool {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
-		return s.State == v1alpha1.SlotWarm || (s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring) && !needsPeople[s.Reason]
+		return s.Name != u.ActiveSlot && s.State == v1alpha1.SlotWarm || (s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring) && !needsPeople[s.Reason]
 	})
 }
 
@@ -520,11 +520,27 @@ func (m *machine) repair() {
 		}
 	}
 	for _, s := range m.w.Stack.Status.Slots {
-		if s.Reason == v1alpha1.ReasonEntryEdited {
+		switch s.Reason {
+		case v1alpha1.ReasonEntryEdited:
 			m.putBack()
+		case v1alpha1.ReasonSlotNotEmpty:
+			m.empty(m.w.Namespace(s.Name))
 		}
 	}
+	if u := m.unit(); u.Step != nil && u.Step.Reason == v1alpha1.ReasonSlotNotEmpty {
+		m.empty(m.w.Namespace(u.ActiveSlot))
+	}
 	m.scaleBack()
+}
+
+// empty stops what someone runs in a slot.
+func (m *machine) empty(n *world.Namespace) {
+	m.tell("people stop what they run in %s", n.Name)
+	for _, x := range n.Workloads {
+		if !x.Labelled {
+			m.w.ScaleByHand(n, x, 0)
+		}
+	}
 }
 
 // makeRoutes has the team make the routes again that Lockstep only adopts.
@@ -596,6 +612,7 @@ var needsPeople = map[string]bool{
 	v1alpha1.ReasonEntryEdited:  true,
 	v1alpha1.ReasonEntryMissing: true,
 	v1alpha1.ReasonLiveUnknown:  true,
+	v1alpha1.ReasonSlotNotEmpty: true,
 }
 
 // settled is what must be true once nothing happens any more.
@@ -628,7 +645,8 @@ func (m *machine) usersAreOnLive(t *rapid.T) {
 		}
 	}
 	live := m.w.Release(u.LiveRelease)
-	if live == nil || !m.w.Namespace(u.LiveSlot).Exists {
+	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return r.MovedBy != "lockstep" })
+	if live == nil || !m.w.Namespace(u.LiveSlot).Exists || byHand {
 		return
 	}
 	if problem := m.w.Whole(u.LiveSlot, u.LiveRelease); problem != "" && !m.w.Namespace(u.LiveSlot).Hurt {

@@ -152,11 +152,27 @@ func (p *planner) retire(s *v1alpha1.SlotStatus) {
 			left++
 		}
 	}
-	if left > 0 || len(f.Pods) > 0 {
+	if problem := leftOver(f, left); problem != nil {
 		p.wakeIn(lookAgainLater)
-		s.Reason, s.Message = v1alpha1.ReasonRetiring, fmt.Sprintf("%d workloads to scale to zero, %d Pods to end", left, len(f.Pods))
+		s.Reason, s.Message = problem.Reason, problem.Message
 		return
 	}
 	setState(s, v1alpha1.SlotIdle, p.stamp())
 	s.Release, s.Proof, s.LeftAt = "", "", nil
+}
+
+// leftOver is what still has to go before the slot is idle.
+func leftOver(f *Slot, workloads int) *Problem {
+	if workloads > 0 {
+		return &Problem{Reason: v1alpha1.ReasonRetiring, Message: fmt.Sprintf("%d workloads are being scaled to zero", workloads)}
+	}
+	if len(f.Pods) == 0 {
+		return nil
+	}
+	for _, pod := range f.Pods {
+		if !pod.Terminating {
+			return &Problem{Reason: v1alpha1.ReasonSlotNotEmpty, Message: fmt.Sprintf("Pod %s in namespace %s is still there; if it stays, delete what runs it", pod.Name, f.Namespace)}
+		}
+	}
+	return &Problem{Reason: v1alpha1.ReasonRetiring, Message: fmt.Sprintf("%d Pods are ending, such as %s", len(f.Pods), f.Pods[0].Name)}
 }

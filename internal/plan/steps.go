@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -207,7 +208,12 @@ func (p *planner) hold(r *v1alpha1.Release) bool {
 	return p.waitOrFail(waiting)
 }
 
+// showPreview sends testers to the slot. Where nothing is live, an adopted route would send users back to its origin,
+// and is left as it is.
 func (p *planner) showPreview() {
+	if p.u.Route.Live == "" && slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Adopted }) {
+		return
+	}
 	for i := range p.s.Entries {
 		if e := &p.s.Entries[i]; e.Preview && e.Problem == nil && p.u.Route.Preview != p.u.ActiveSlot {
 			p.point(p.u.Route.Live, p.u.ActiveSlot)

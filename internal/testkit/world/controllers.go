@@ -191,7 +191,7 @@ func (w *World) heal(n *Namespace) {
 	broken := slices.ContainsFunc(n.Pods, func(p *Pod) bool { return p.Broken })
 	dumb := slices.ContainsFunc(n.Services, func(s *Service) bool { return !n.answers(s) })
 	moving := slices.ContainsFunc(n.Workloads, func(x *Workload) bool { return (x.Replicas > 0 || n.Service(x.Name) != nil) && !n.intact(x) })
-	if n.Exists && !n.Terminating && !broken && !dumb && !moving {
+	if n.Exists && !n.Terminating && len(n.Services) > 0 && !broken && !dumb && !moving {
 		n.Hurt = false
 	}
 }
