@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ type Options struct {
 	AllowFileURLs bool
 	// Clock tells the time. Default: time.Now.
 	Clock func() time.Time
+	// Dial connects to Services from inside the cluster. Default: a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Applier carries out actions. It can be used from several goroutines.
@@ -53,6 +56,9 @@ type Applier struct {
 func New(o Options) *Applier {
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
 	}
 	return &Applier{Options: o, teams: map[string]client.Client{}}
 }
@@ -98,6 +104,9 @@ func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 		return a.observeFailure(s, about{key: "apply/" + act.Name, release: act.Release, attempt: act.Attempt}, a.applyMember(ctx, s, act))
 	case plan.VerifyContent:
 		return a.observe(s, about{key: "verify", release: act.Release, attempt: act.Attempt}, a.verifyContent(ctx, s, act))
+	case plan.DialServices:
+		unasked, err := a.dialServices(ctx, s, act)
+		return a.observe(s, about{key: "dial", release: act.Release, attempt: act.Attempt, message: unasked}, err)
 	case plan.Scale:
 		return a.observeFailure(s, a.aboutActive(s, "scale/"+act.Slot+"/"+act.Name), a.scale(ctx, s, act))
 	case plan.WriteEntry:

@@ -67,6 +67,8 @@ func longKey(action plan.Action) string {
 		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
 	case plan.VerifyContent:
 		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
+	case plan.DialServices:
+		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
 	}
 	return ""
 }

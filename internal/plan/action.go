@@ -97,6 +97,15 @@ type VerifyContent struct {
 	Attempt int32
 }
 
+// DialServices connects to each Service of the release's members in the slot, as the members will: a ready endpoint is not
+// yet one that the nodes send callers to. Its result is the observation "dial".
+type DialServices struct {
+	Because
+	Release ReleaseRef
+	Slot    string
+	Attempt int32
+}
+
 // Scale writes the epoch, and the replicas where they are given, of a workload. A Job or CronJob is suspended at 0 and
 // resumed otherwise. A workload that carries a later epoch is left alone.
 type Scale struct {
@@ -172,6 +181,7 @@ func (Preflight) Verb() string      { return "Preflight" }
 func (ApplyBase) Verb() string      { return "ApplyBase" }
 func (ApplyMember) Verb() string    { return "ApplyMember" }
 func (VerifyContent) Verb() string  { return "Verify" }
+func (DialServices) Verb() string   { return "Dial" }
 func (Scale) Verb() string          { return "Scale" }
 func (WriteEntry) Verb() string     { return "WriteEntry" }
 func (EndRelease) Verb() string     { return "EndRelease" }
@@ -188,6 +198,7 @@ func (a Preflight) Object() string      { return "slot/" + a.Slot }
 func (a ApplyBase) Object() string      { return "slot/" + a.Slot }
 func (a ApplyMember) Object() string    { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
 func (a VerifyContent) Object() string  { return "slot/" + a.Slot }
+func (a DialServices) Object() string   { return "slot/" + a.Slot }
 func (a Scale) Object() string          { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
 func (a WriteEntry) Object() string     { return "entry/" + a.Entry }
 func (a EndRelease) Object() string     { return "release/" + a.Release.Name }

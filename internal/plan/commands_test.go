@@ -51,6 +51,8 @@ var commands = map[string]func(*story, []string){
 	"kill":             (*story).kill,
 	"delete-namespace": func(s *story, words []string) { s.w.DeleteNamespace(s.w.Namespace(words[0])) },
 	"namespace":        (*story).namespace,
+	"hide":             func(s *story, words []string) { s.w.Hide(s.w.Namespace(words[0]), true) },
+	"show":             func(s *story, words []string) { s.w.Hide(s.w.Namespace(words[0]), false) },
 	"delete-release":   (*story).deleteRelease,
 	"recreate-stack":   func(s *story, _ []string) { s.w.RecreateStack() },
 	"policy":           (*story).policy,

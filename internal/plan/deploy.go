@@ -86,6 +86,10 @@ func (p *planner) slotsText() string {
 func (p *planner) prepare(*v1alpha1.Release) *Problem {
 	f := p.facts(p.u.ActiveSlot)
 	switch {
+	case f.Problem != nil:
+		return f.Problem
+	case p.facts(p.u.LiveSlot).Problem != nil:
+		return p.facts(p.u.LiveSlot).Problem // its sizes are what the new slot is to have
 	case (!f.Exists || f.Terminating) && p.result("base") != nil:
 		return p.slotGone()
 	case f.Terminating:

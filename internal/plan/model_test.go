@@ -159,6 +159,7 @@ func (m *machine) hands() map[string]func(*rapid.T) {
 	all["delete something"] = m.deleteSomething
 	all["policy"] = m.policy
 	all["stray"] = m.stray
+	all["hide"] = m.hide
 	return all
 }
 
@@ -379,6 +380,13 @@ func (m *machine) scaleByHand(t *rapid.T) {
 	m.w.ScaleByHand(n, x, replicas)
 }
 
+// hide takes the right to read a namespace away, or gives it back.
+func (m *machine) hide(t *rapid.T) {
+	n := m.namespace(t)
+	m.tell("namespace %s is hidden: %v", n.Name, !n.Hidden)
+	m.w.Hide(n, !n.Hidden)
+}
+
 // stray is someone who runs something in a slot that nobody is on.
 func (m *machine) stray(t *rapid.T) {
 	n := m.namespace(t)
@@ -430,6 +438,9 @@ func (m *machine) policy(t *rapid.T) {
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses = false
 	m.w.MendPods()
+	for _, n := range m.w.Namespaces {
+		m.w.Hide(n, false)
+	}
 	clear(m.paused)
 	m.tell("from here on nothing disturbs")
 	quiet := 0

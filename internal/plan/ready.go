@@ -10,6 +10,9 @@ import (
 // unready is the first thing that keeps users from being sent to a slot: a member that is not ready at the released
 // revision, or a Service of it without an endpoint of this release. Workers are asleep until the switch.
 func (p *planner) unready(slot string, r *v1alpha1.Release) *Problem {
+	if f := p.facts(slot); f.Problem != nil {
+		return f.Problem
+	}
 	if r == nil || r.Status.Started == nil {
 		return nil
 	}

@@ -145,6 +145,10 @@ func (p *planner) retire(s *v1alpha1.SlotStatus) {
 		return
 	}
 	f := p.facts(s.Name)
+	if f.Problem != nil {
+		s.Reason, s.Message = f.Problem.Reason, clip(f.Problem.Message, 2048)
+		return
+	}
 	left := 0
 	for _, w := range f.Workloads {
 		if w.Replicas > 0 || w.Epoch < s.Epoch {

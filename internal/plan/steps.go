@@ -225,7 +225,7 @@ func (p *planner) showPreview() {
 // slotGone is whether the slot's namespace vanished under the release.
 func (p *planner) slotGone() *Problem {
 	f := p.facts(p.u.ActiveSlot)
-	if f.Exists && !f.Terminating {
+	if f.Problem != nil || f.Exists && !f.Terminating {
 		return nil
 	}
 	return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: fmt.Sprintf("namespace %s of slot %s was deleted while a release was in it", f.Namespace, f.Name)}

@@ -166,7 +166,7 @@ func (p *planner) entriesCondition() {
 }
 
 func (p *planner) driftCondition() {
-	if p.u.LiveSlot == "" {
+	if p.u.LiveSlot == "" || p.facts(p.u.LiveSlot).Problem != nil {
 		return
 	}
 	if drift := p.facts(p.u.LiveSlot).Drift; drift != "" {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -28,7 +29,7 @@ func (p *planner) beforeSwitch(r *v1alpha1.Release) bool {
 	if gone := p.slotGone(); gone != nil {
 		return p.fail(gone)
 	}
-	checks := []func(*v1alpha1.Release) *Problem{p.fullSize, p.allReady, p.backends, p.entriesFree, p.unchanged}
+	checks := []func(*v1alpha1.Release) *Problem{p.fullSize, p.allReady, p.backends, p.entriesFree, p.proven}
 	for _, check := range checks {
 		problem := check(r)
 		if problem == nil {
@@ -39,6 +40,7 @@ func (p *planner) beforeSwitch(r *v1alpha1.Release) bool {
 		}
 		return p.waitOrFail(problem)
 	}
+	p.tellUnasked()
 	p.point(p.u.ActiveSlot, "")
 	if old := p.slot(p.u.LiveSlot); old != nil {
 		old.Epoch = p.u.Route.Epoch
@@ -77,7 +79,7 @@ func (p *planner) backends(*v1alpha1.Release) *Problem   { return p.backendUnrea
 
 // fullSize scales the slot from its preview size to the live one.
 func (p *planner) fullSize(r *v1alpha1.Release) *Problem {
-	var waiting *Problem
+	waiting := p.facts(p.u.LiveSlot).Problem
 	s := p.slot(p.u.ActiveSlot)
 	for _, m := range r.Status.Started.Members {
 		w := p.facts(s.Name).workload(m.Kind, m.Name)
@@ -106,22 +108,35 @@ func (p *planner) entriesFree(*v1alpha1.Release) *Problem {
 	return nil
 }
 
-// verifiedFor is how old a comparison with the frozen content may be when users are moved.
-const verifiedFor = retryAfter
+// provenFor is how old a proof may be when users are moved.
+const provenFor = retryAfter
 
-// unchanged compares what runs with the frozen content once more.
-func (p *planner) unchanged(r *v1alpha1.Release) *Problem {
-	o := p.result("verify")
-	if o != nil && (!o.OK || p.now.Sub(o.At.Time) <= verifiedFor) {
-		if o.OK {
-			return nil
-		}
-		if o.Reason == v1alpha1.ReasonContentDrifted || !p.due(o) {
-			return problemOf(o)
-		}
+// proven compares what runs with the frozen content once more, and has every Service dialled.
+func (p *planner) proven(r *v1alpha1.Release) *Problem {
+	because := Because("users are about to come")
+	changed := p.lately("verify",
+		VerifyContent{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: because},
+		&Problem{Reason: v1alpha1.ReasonCheckingContent, Message: "what runs is being compared with the frozen content"})
+	silent := p.lately("dial",
+		DialServices{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: because},
+		&Problem{Reason: v1alpha1.ReasonDialing, Message: "the Services of slot " + p.u.ActiveSlot + " are being dialled"})
+	return cmp.Or(changed, silent)
+}
+
+// lately is settled by a result that is not older than a proof may be.
+func (p *planner) lately(key string, action Action, waiting *Problem) *Problem {
+	if o := p.result(key); o != nil && o.OK && p.now.Sub(o.At.Time) > provenFor {
+		p.do(action)
+		return waiting
 	}
-	p.do(VerifyContent{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: "users are about to come"})
-	return &Problem{Reason: v1alpha1.ReasonCheckingContent, Message: "what runs is being compared with the frozen content"}
+	return p.settled(key, action, waiting)
+}
+
+// tellUnasked says which Services could not be asked.
+func (p *planner) tellUnasked() {
+	if o := p.result("dial"); o != nil && o.Message != "" {
+		p.event(false, v1alpha1.ReasonServiceUnasked, o.Message)
+	}
 }
 
 // redo deploys the frozen content again and holds again, so that what is promoted is what was looked at.

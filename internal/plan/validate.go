@@ -65,12 +65,14 @@ func (p *planner) validate() bool {
 // abortable lets what is under way go on, or be aborted, while nothing new may start.
 func (p *planner) abortable() bool { return p.u.ActiveRelease != "" && p.u.Route != nil }
 
+// readable has nothing new start while a slot cannot be read. What is under way, and the way back, ask for the slots that
+// they need themselves.
 func (p *planner) readable() bool {
 	for _, s := range p.s.Slots {
 		if s.Problem != nil {
 			p.stalled = s.Problem
 			p.wakeIn(retryAfter)
-			return false
+			return p.u.Route != nil && !p.untouched()
 		}
 	}
 	return true

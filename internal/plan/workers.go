@@ -14,10 +14,15 @@ func (p *planner) handOver(goal string, r *v1alpha1.Release) *Problem {
 		return nil
 	}
 	for i := range p.st.Slots {
-		if s := &p.st.Slots[i]; s.Name != goal {
-			if problem := p.stopWorkers(s, workers); problem != nil {
-				return problem
-			}
+		s := &p.st.Slots[i]
+		if unknown := p.facts(s.Name).Problem; unknown != nil {
+			return unknown
+		}
+		if s.Name == goal {
+			continue
+		}
+		if problem := p.stopWorkers(s, workers); problem != nil {
+			return problem
 		}
 	}
 	return p.startWorkers(p.slot(goal), r)

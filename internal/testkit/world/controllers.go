@@ -25,6 +25,7 @@ func (w *World) Controllers() []func() bool {
 		}
 		for _, s := range n.Services {
 			add(func() bool { return w.endpoints(n, s) })
+			add(func() bool { return w.proxy(n, s) })
 		}
 	}
 	for _, r := range w.Routes {
@@ -182,6 +183,15 @@ func (w *World) endpoints(n *Namespace, s *Service) bool {
 	}
 	s.Endpoints = names
 	w.changed()
+	return true
+}
+
+// proxy is what has the nodes send callers to a Service's endpoints.
+func (w *World) proxy(n *Namespace, s *Service) bool {
+	if slices.Equal(s.reached, s.Endpoints) {
+		return false
+	}
+	s.reached = s.Endpoints
 	w.heal(n)
 	return true
 }
@@ -202,9 +212,9 @@ func (n *Namespace) intact(x *Workload) bool {
 	return x.settled() && len(fresh) == int(x.Replicas) && allReady(fresh)
 }
 
-// answers is whether any Pod on the Service's list is ready.
+// answers is whether any Pod that callers of the Service are sent to is ready.
 func (n *Namespace) answers(s *Service) bool {
-	return slices.ContainsFunc(s.Endpoints, func(name string) bool {
+	return slices.ContainsFunc(s.reached, func(name string) bool {
 		p := n.Pod(name)
 		return p != nil && p.Ready
 	})

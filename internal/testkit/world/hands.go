@@ -35,6 +35,12 @@ func (w *World) MendPods() {
 	}
 }
 
+// Hide keeps everyone from reading what is in a namespace, or lets them again.
+func (w *World) Hide(n *Namespace, hidden bool) {
+	n.Hidden = hidden
+	w.changed()
+}
+
 // EditRoute is someone who writes weights into a route by hand.
 func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
 	r.Exists = true

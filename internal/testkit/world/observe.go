@@ -34,16 +34,29 @@ func (w *World) Readings() []func(*plan.Snapshot) {
 	for i := range w.Stack.Spec.Slots {
 		n := w.Namespaces[i]
 		all = append(all,
-			func(s *plan.Snapshot) { w.readNamespace(&s.Slots[i], n) },
-			func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) },
-			func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) },
-			func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) },
+			n.reading(i, func(s *plan.Snapshot) { w.readNamespace(&s.Slots[i], n) }),
+			n.reading(i, func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) }),
+			n.reading(i, func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) }),
+			n.reading(i, func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) }),
 		)
 	}
 	for i := range w.Stack.Spec.Entries {
 		all = append(all, func(s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
 	}
 	return all
+}
+
+// reading of a part of the slot, which says why it could not be done.
+func (n *Namespace) reading(slot int, read func(*plan.Snapshot)) func(*plan.Snapshot) {
+	return func(s *plan.Snapshot) {
+		out := &s.Slots[slot]
+		out.Name, out.Namespace = n.Slot, n.Name
+		if n.Hidden {
+			out.Problem = &plan.Problem{Reason: v1alpha1.ReasonForbidden, Message: "slot " + n.Slot + " (namespace " + n.Name + ") cannot be read"}
+			return
+		}
+		read(s)
+	}
 }
 
 func (w *World) readReleases(s *plan.Snapshot) {
@@ -73,7 +86,6 @@ func (w *World) readDecisions(s *plan.Snapshot) {
 }
 
 func (w *World) readNamespace(out *plan.Slot, n *Namespace) {
-	out.Name, out.Namespace = n.Slot, n.Name
 	out.Exists, out.Terminating, out.Consented, out.Bound = n.Exists, n.Terminating, n.Consented, n.Bound
 	out.Creatable = strings.HasPrefix(n.Name, w.Stack.Namespace+"-")
 }

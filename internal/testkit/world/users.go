@@ -69,7 +69,7 @@ func (w *World) serve(n *Namespace, service string, v *Visit) []string {
 	s := n.Service(service)
 	var met []string
 	if s != nil {
-		for _, name := range s.Endpoints {
+		for _, name := range s.reached {
 			if p := n.Pod(name); p != nil && p.Ready {
 				met = append(met, p.Release)
 			}

@@ -57,6 +57,8 @@ type Namespace struct {
 	Workloads   []*Workload
 	Pods        []*Pod
 	Services    []*Service
+	// Hidden is whether nobody may read what is in it.
+	Hidden bool
 	// Hurt is whether the world, or someone's hand, has harmed what runs here since it was last whole.
 	Hurt bool
 }
@@ -90,6 +92,8 @@ type Service struct {
 	Name, Member, Release string
 	Epoch                 int64
 	Endpoints             []string
+	// reached are the endpoints that nodes send callers to: those of a moment ago.
+	reached []string
 }
 
 // Route is what an entry's route says.

@@ -67,6 +67,8 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 		return observing(t, s, "preflight", a.Release, a.Attempt, func() Effect { return Effect{} })
 	case plan.VerifyContent:
 		return observing(t, s, "verify", a.Release, a.Attempt, func() Effect { return w.verify(a) })
+	case plan.DialServices:
+		return observing(t, s, "dial", a.Release, a.Attempt, func() Effect { return w.dial(a) })
 	case plan.ApplyBase:
 		return observing(t, s, "base", a.Release, a.Attempt, w.applyBase(a)...)
 	case plan.ApplyMember:
@@ -142,6 +144,19 @@ func (w *World) verify(a plan.VerifyContent) Effect {
 	for _, x := range w.Namespace(a.Slot).Workloads {
 		if x.Edited && x.Release == a.Release.Name {
 			return Effect{Refused: &plan.Problem{Reason: v1alpha1.ReasonContentDrifted, Message: x.Kind + "/" + x.Name + " was changed by hand"}}
+		}
+	}
+	return Effect{}
+}
+
+// dial connects to the Services of the release in the slot, as Pods there would.
+func (w *World) dial(a plan.DialServices) Effect {
+	n := w.Namespace(a.Slot)
+	for _, m := range w.membersOf(a.Release) {
+		for _, name := range m.Services {
+			if s := n.Service(name); s == nil || !n.answers(s) {
+				return Effect{Refused: &plan.Problem{Reason: v1alpha1.ReasonServiceSilent, Message: "Service " + name + " refuses connections"}}
+			}
 		}
 	}
 	return Effect{}
