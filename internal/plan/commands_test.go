@@ -57,6 +57,7 @@ var commands = map[string]func(*story, []string){
 	"recreate-stack":   func(s *story, _ []string) { s.w.RecreateStack() },
 	"policy":           (*story).policy,
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
+	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"push":             (*story).push,
 	"heal":             (*story).healRevision,
 }

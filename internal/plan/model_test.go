@@ -145,6 +145,7 @@ func (m *machine) calm() map[string]func(*rapid.T) {
 		"decide":    m.decide,
 		"kill":      m.kill,
 		"router":    m.router,
+		"nodes":     m.nodes,
 		"crash":     m.crash,
 		"pause":     m.pause,
 	}
@@ -337,6 +338,11 @@ func (m *machine) router(t *rapid.T) {
 	m.tell("the router refuses: %v", m.w.RouterRefuses)
 }
 
+func (m *machine) nodes(t *rapid.T) {
+	m.w.NodesLag = rapid.Bool().Draw(t, "lag")
+	m.tell("the nodes lag: %v", m.w.NodesLag)
+}
+
 func (m *machine) editRoute(t *rapid.T) {
 	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
 	if !r.Exists {
@@ -436,7 +442,7 @@ func (m *machine) policy(t *rapid.T) {
 
 // settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
 func (m *machine) settle(t *rapid.T) {
-	m.w.RouterRefuses = false
+	m.w.RouterRefuses, m.w.NodesLag = false, false
 	m.w.MendPods()
 	for _, n := range m.w.Namespaces {
 		m.w.Hide(n, false)

@@ -188,7 +188,7 @@ func (w *World) endpoints(n *Namespace, s *Service) bool {
 
 // proxy is what has the nodes send callers to a Service's endpoints.
 func (w *World) proxy(n *Namespace, s *Service) bool {
-	if slices.Equal(s.reached, s.Endpoints) {
+	if w.NodesLag || slices.Equal(s.reached, s.Endpoints) {
 		return false
 	}
 	s.reached = s.Endpoints

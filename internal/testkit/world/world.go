@@ -33,6 +33,8 @@ type World struct {
 	Gateways   []*Gateway
 	// RouterRefuses is whether the router accepts no change of a route.
 	RouterRefuses bool
+	// NodesLag is whether the nodes do not follow the endpoints of Services.
+	NodesLag bool
 	// Log keeps every write, for those who watch over promises.
 	Log []Write
 
