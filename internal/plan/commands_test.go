@@ -58,6 +58,8 @@ var commands = map[string]func(*story, []string){
 	"policy":           (*story).policy,
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
+	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
+	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },
 	"push":             (*story).push,
 	"heal":             (*story).healRevision,
 }

@@ -145,7 +145,7 @@ func (m *machine) calm() map[string]func(*rapid.T) {
 		"decide":    m.decide,
 		"kill":      m.kill,
 		"router":    m.router,
-		"nodes":     m.nodes,
+		"lag":       m.lag,
 		"crash":     m.crash,
 		"pause":     m.pause,
 	}
@@ -338,9 +338,12 @@ func (m *machine) router(t *rapid.T) {
 	m.tell("the router refuses: %v", m.w.RouterRefuses)
 }
 
-func (m *machine) nodes(t *rapid.T) {
-	m.w.NodesLag = rapid.Bool().Draw(t, "lag")
-	m.tell("the nodes lag: %v", m.w.NodesLag)
+// lag has something be slow that users are served by, or have it keep up again.
+func (m *machine) lag(t *rapid.T) {
+	what := rapid.IntRange(0, 2).Draw(t, "what")
+	slow := []*bool{&m.w.NodesLag, &m.w.EndpointsLag, &m.w.PodsLinger}[what]
+	*slow = !*slow
+	m.tell("%s: %v", []string{"the nodes lag", "endpoints lag", "Pods linger"}[what], *slow)
 }
 
 func (m *machine) editRoute(t *rapid.T) {
@@ -442,7 +445,7 @@ func (m *machine) policy(t *rapid.T) {
 
 // settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
 func (m *machine) settle(t *rapid.T) {
-	m.w.RouterRefuses, m.w.NodesLag = false, false
+	m.w.RouterRefuses, m.w.NodesLag, m.w.EndpointsLag, m.w.PodsLinger = false, false, false, false
 	m.w.MendPods()
 	for _, n := range m.w.Namespaces {
 		m.w.Hide(n, false)

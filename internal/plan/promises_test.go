@@ -20,14 +20,15 @@ type watcher struct {
 	// met are releases that Lockstep has sent users to.
 	met   map[string]bool
 	stack types.UID
-	// answered counts the answers of each Decision.
+	// answered counts the answers of each Decision, and recorded is what was first said of it.
 	answered map[string]int
+	recorded map[types.UID]v1alpha1.DecisionResult
 	// workersExcused is whether someone has started a worker by hand.
 	workersExcused bool
 }
 
 func newWatcher(w *world.World) *watcher {
-	return &watcher{w: w, met: map[string]bool{}, answered: map[string]int{}}
+	return &watcher{w: w, met: map[string]bool{}, answered: map[string]int{}, recorded: map[types.UID]v1alpha1.DecisionResult{}}
 }
 
 // check returns the first promise that is broken.
@@ -36,7 +37,7 @@ func (c *watcher) check() error {
 		e := &c.w.Log[c.seen]
 		for _, promise := range []func(*world.World, *world.Write) error{
 			usersAreSentToReadySlots, slotIsEmptyBeforeUse, liveSlotIsUntouched, oldSlotIsScaledDownLast, onlyOwnedIsWritten,
-			epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce,
+			epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
 		} {
 			if err := promise(c.w, e); err != nil {
 				return fmt.Errorf("%s: %w", describe(e), err)
@@ -305,6 +306,23 @@ func (c *watcher) decisionsAreAnsweredOnce(_ *world.World, e *world.Write) error
 	}
 	if c.answered[a.Name]++; c.answered[a.Name] > 1 {
 		return fmt.Errorf("promise 6: decision %s is answered again", a.Name)
+	}
+	return nil
+}
+
+// Promise 6: what was said of a Decision stands, whoever gets to write it down.
+func (c *watcher) answersAreKept(_ *world.World, e *world.Write) error {
+	if e.StatusAfter != nil && len(e.StatusAfter.Units) > 0 {
+		for _, d := range e.StatusAfter.Units[0].Decisions {
+			if was, known := c.recorded[d.UID]; known && was != d.Result {
+				return fmt.Errorf("promise 6: decision %s was %s, and is %s now", d.Name, was, d.Result)
+			}
+			c.recorded[d.UID] = d.Result
+		}
+	}
+	a, ok := e.Action.(plan.AnswerDecision)
+	if was, known := c.recorded[a.UID]; ok && known && e.Effect == world.Written && was != a.Result {
+		return fmt.Errorf("promise 6: decision %s was %s, and is answered %s", a.Name, was, a.Result)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (w *World) collect(n *Namespace) bool {
 		p.Terminating = true
 	}
 	if len(n.Pods) > 0 {
-		return true
+		return !w.PodsLinger
 	}
 	n.Exists, n.Terminating, n.Consented, n.Bound = false, false, false, false
 	return true
@@ -152,6 +152,9 @@ func (w *World) orphans(n *Namespace) bool {
 
 // kubelet starts a Pod, or ends it.
 func (w *World) kubelet(n *Namespace, p *Pod) bool {
+	if p.Terminating && w.PodsLinger {
+		return false
+	}
 	if p.Terminating {
 		n.Pods = slices.DeleteFunc(n.Pods, func(other *Pod) bool { return other == p })
 		return true
@@ -178,7 +181,7 @@ func (w *World) endpoints(n *Namespace, s *Service) bool {
 			names = append(names, p.Name)
 		}
 	}
-	if slices.Equal(names, s.Endpoints) {
+	if w.EndpointsLag || slices.Equal(names, s.Endpoints) {
 		return false
 	}
 	s.Endpoints = names

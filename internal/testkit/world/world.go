@@ -35,6 +35,10 @@ type World struct {
 	RouterRefuses bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.
 	NodesLag bool
+	// EndpointsLag is whether the endpoints of Services do not follow their Pods.
+	EndpointsLag bool
+	// PodsLinger is whether Pods that are told to end go on.
+	PodsLinger bool
 	// Log keeps every write, for those who watch over promises.
 	Log []Write
 
