@@ -34,6 +34,7 @@ const (
 	ReasonReplaced          = "Replaced"
 
 	// Waiting.
+	ReasonSuspended        = "Suspended"
 	ReasonWaitingForSlot   = "WaitingForSlot"
 	ReasonMemberNotReady   = "MemberNotReady"
 	ReasonNoEndpoints      = "NoEndpoints"

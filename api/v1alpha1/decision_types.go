@@ -57,6 +57,7 @@ const (
 
 // DecisionSpec is what was said.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.to) || self.verb == 'Rollback'",message="only a Rollback goes to another release: remove to"
 // +kubebuilder:validation:XValidation:rule="self.verb != 'Promote' || (has(self.step) && has(self.attempt) && has(self.digest))",message="a promote is bound to what was seen: give step, attempt and digest (kubectl lockstep promote does)"
 type DecisionSpec struct {
 	// release that it is about, in the same namespace.
@@ -88,6 +89,10 @@ type DecisionSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Digest string `json:"digest,omitempty"`
+	// to is the release to go back to, where the verb is Rollback. Default: the one that users were on before.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	To string `json:"to,omitempty"`
 	// reason is why, in the words of whoever decided.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -22,6 +22,8 @@ const (
 	AnnotationOwner = "lockstep.dev/owner"
 	// AnnotationOrigin keeps, on an adopted route, the destinations that it had before Lockstep first wrote it.
 	AnnotationOrigin = "lockstep.dev/origin"
+	// AnnotationReconcileAt on a Stack asks for a look at everything now; its value is any text that was not there before.
+	AnnotationReconcileAt = "lockstep.dev/reconcile-at"
 )
 
 // Field managers.

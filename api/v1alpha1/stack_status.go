@@ -75,6 +75,11 @@ type StackStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Slots []SlotStatus `json:"slots,omitempty"`
+	// lastHandledReconcileAt is the annotation lockstep.dev/reconcile-at that was last answered, by a look at everything
+	// and, where a source is watched, at the source.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 	// source is the newest commit that the watcher has seen.
 	// +optional
 	Source *SourceStatus `json:"source,omitempty"`

@@ -95,6 +95,10 @@ type StackSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Queue Queue `json:"queue,omitempty"`
+	// suspend keeps new releases from starting, those of new commits included. What is under way goes on; abort and
+	// rollback work as ever.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 	// historyLimit is the number of ended Releases that are kept, with their content. The live, the kept and the watched
 	// one are always kept.
 	// +optional

@@ -42,6 +42,7 @@ type Poller struct {
 type polled struct {
 	uid     types.UID
 	source  v1alpha1.GitSource
+	asked   string
 	facts   *plan.SourceFacts
 	at      time.Time
 	running bool
@@ -70,7 +71,7 @@ func (p *Poller) Facts(stack *v1alpha1.Stack) *plan.SourceFacts {
 		p.known[key] = seen
 	}
 	if !seen.running && p.due(seen, stack) {
-		seen.running = true
+		seen.running, seen.asked = true, stack.Annotations[v1alpha1.AnnotationReconcileAt]
 		go p.poll(stack.DeepCopy(), seen)
 	}
 	return seen.facts
@@ -86,13 +87,14 @@ func withoutPointers(git v1alpha1.GitSource) v1alpha1.GitSource {
 }
 
 func (p *Poller) due(seen *polled, stack *v1alpha1.Stack) bool {
-	return seen.at.IsZero() || p.Clock.Since(seen.at) >= stack.Spec.Start.Interval.Duration
+	return seen.at.IsZero() || seen.asked != stack.Annotations[v1alpha1.AnnotationReconcileAt] || p.Clock.Since(seen.at) >= stack.Spec.Start.Interval.Duration
 }
 
 func (p *Poller) poll(stack *v1alpha1.Stack, seen *polled) {
 	ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 	defer cancel()
 	facts := p.ask(ctx, stack, p.lastOf(seen))
+	facts.Asked = stack.Annotations[v1alpha1.AnnotationReconcileAt]
 	changed := p.keep(seen, facts)
 	key := client.ObjectKeyFromObject(stack)
 	p.Clock.AfterFunc(stack.Spec.Start.Interval.Duration, func() { p.Changed(key) })
@@ -130,7 +132,7 @@ func (p *Poller) keep(seen *polled, facts plan.SourceFacts) (changed bool) {
 }
 
 func sameFacts(a, b plan.SourceFacts) bool {
-	if a.Commit != b.Commit || a.Inputs != b.Inputs || (a.Problem == nil) != (b.Problem == nil) {
+	if a.Commit != b.Commit || a.Asked != b.Asked || a.Inputs != b.Inputs || (a.Problem == nil) != (b.Problem == nil) {
 		return false
 	}
 	return a.Problem == nil || *a.Problem == *b.Problem

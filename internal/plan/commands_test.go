@@ -56,6 +56,7 @@ var commands = map[string]func(*story, []string){
 	"delete-release":   (*story).deleteRelease,
 	"recreate-stack":   func(s *story, _ []string) { s.w.RecreateStack() },
 	"policy":           (*story).policy,
+	"suspend":          func(s *story, words []string) { s.w.Suspend(words[0] == "on") },
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
@@ -198,6 +199,8 @@ func (s *story) decide(words []string) {
 			spec.Digest = value
 		case "uid":
 			spec.ReleaseUID = value
+		case "to":
+			spec.To = value
 		}
 	}
 	s.w.Decide(spec)

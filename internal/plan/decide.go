@@ -175,6 +175,9 @@ func (p *planner) rollbackBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict 
 	case p.u.LiveRelease != r.Name:
 		return refuse("release %s is not live (%s is)", r.Name, orNone(p.u.LiveRelease))
 	}
+	if d.Spec.To != "" {
+		return p.rollbackTo(d, r)
+	}
 	if warm := p.warmest(); warm != nil {
 		p.rollBack(r, warm, said(d))
 		return accept("users are being moved back to %s in slot %s", orFound(warm.Release), warm.Name)
@@ -198,6 +201,43 @@ func (p *planner) rollbackCold(d *v1alpha1.Decision, live *v1alpha1.Release) ver
 	if previous == nil {
 		return refuse("there is no earlier release to go back to")
 	}
+	return p.deployAgain(d, previous)
+}
+
+// rollbackTo leaves the live release for the one that is named.
+func (p *planner) rollbackTo(d *v1alpha1.Decision, live *v1alpha1.Release) verdict {
+	to := p.release(d.Spec.To)
+	switch {
+	case to == nil:
+		return refuse("release %s, to go back to, does not exist (any more); see kubectl lockstep history %s -n %s", d.Spec.To, p.s.Stack.Name, p.s.Stack.Namespace)
+	case to.Name == live.Name:
+		return refuse("release %s is live already", to.Name)
+	case !wasServed(to):
+		return refuse("users were never on release %s, so it cannot be gone back to; release it again with kubectl lockstep retry", to.Name)
+	}
+	for i := range p.st.Slots {
+		if s := &p.st.Slots[i]; s.State == v1alpha1.SlotWarm && s.Release == to.Name {
+			p.rollBack(live, s, said(d))
+			return accept("users are being moved back to release %s in slot %s", to.Name, s.Name)
+		}
+	}
+	if !p.s.Content[to.Name] {
+		return refuse("the frozen content of release %s is gone; release the revision again", to.Name)
+	}
+	return p.deployAgain(d, to)
+}
+
+// wasServed is whether users have been on the release.
+func wasServed(r *v1alpha1.Release) bool {
+	switch outcomeOf(r) {
+	case v1alpha1.OutcomeReplaced, v1alpha1.OutcomeRolledBack:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *planner) deployAgain(d *v1alpha1.Decision, previous *v1alpha1.Release) verdict {
 	name := RollbackName(p.s.Stack.Name, previous.Name, string(d.UID))
 	p.do(CreateRelease{Name: name, Spec: v1alpha1.ReleaseSpec{Stack: p.s.Stack.Name, RollbackOf: previous.Name}, Because: Because(said(d))})
 	return verdict{later: true}

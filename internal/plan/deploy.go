@@ -44,8 +44,18 @@ func (p *planner) takeSlot(r *v1alpha1.Release) bool {
 		p.waitOn(problem)
 		return false
 	}
+	if r.Spec.RollbackOf != "" {
+		p.giveUpWarm()
+	}
 	p.waitFor(v1alpha1.ReasonWaitingForSlot, p.slotsText())
 	return false
+}
+
+// giveUpWarm has a rollback that needs a slot take the kept one: nobody asked to go back to that.
+func (p *planner) giveUpWarm() {
+	if warm := p.warmest(); warm != nil {
+		setState(warm, v1alpha1.SlotDraining, p.stamp())
+	}
 }
 
 func (p *planner) pointedTo(slot string) bool {

@@ -25,11 +25,13 @@ func (p *planner) queue() bool {
 		p.preempt(pending[0])
 		return true
 	}
-	if p.held = p.cannotStart(); p.held == nil {
+	if p.held = p.cannotStart(); p.held == nil && (!p.suspended() || pending[0].Spec.RollbackOf != "") {
 		p.begin(pending[0])
 	}
 	return true
 }
+
+func (p *planner) suspended() bool { return p.s.Stack.Spec.Suspend }
 
 func (p *planner) pending() []*v1alpha1.Release {
 	var pending []*v1alpha1.Release

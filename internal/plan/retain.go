@@ -10,7 +10,7 @@ import (
 // before, whatever became of it, is not released again by itself.
 func (p *planner) watch() bool {
 	src := p.s.Source
-	if p.s.Stack.Spec.Start.On != v1alpha1.StartCommit || src == nil || src.Problem != nil {
+	if p.s.Stack.Spec.Start.On != v1alpha1.StartCommit || src == nil || src.Problem != nil || p.suspended() {
 		return true
 	}
 	if p.st.Source != nil && p.st.Source.Inputs == src.Inputs {

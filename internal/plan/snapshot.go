@@ -35,6 +35,8 @@ type Snapshot struct {
 type SourceFacts struct {
 	Commit string
 	Inputs string
+	// Asked is the annotation lockstep.dev/reconcile-at that the source was read for.
+	Asked string
 	// Problem says why the source could not be read.
 	Problem *Problem
 }

@@ -10,6 +10,7 @@ import (
 
 // summarize derives the conditions that people and tools look at.
 func (p *planner) summarize() {
+	p.handled()
 	p.ready()
 	p.set(v1alpha1.ConditionStalled, p.stalled != nil, orIdle(p.stalled))
 	working := p.working()
@@ -18,6 +19,14 @@ func (p *planner) summarize() {
 	p.entriesCondition()
 	p.driftCondition()
 	p.news()
+}
+
+// handled answers who asked for a look at everything, once the source was asked too.
+func (p *planner) handled() {
+	asked := p.s.Stack.Annotations[v1alpha1.AnnotationReconcileAt]
+	if src := p.s.Source; src == nil || src.Asked == asked {
+		p.st.LastHandledReconcileAt = clip(asked, 64)
+	}
 }
 
 func orIdle(problem *Problem) *Problem {
@@ -139,6 +148,9 @@ func (p *planner) progress() *Problem {
 	if p.u.ActiveRelease == "" {
 		if p.held != nil {
 			return p.held
+		}
+		if p.suspended() {
+			return &Problem{Reason: v1alpha1.ReasonSuspended, Message: fmt.Sprintf("spec.suspend keeps new releases from starting; kubectl lockstep resume %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)}
 		}
 		if src := p.s.Source; src != nil && src.Problem != nil {
 			return &Problem{Reason: v1alpha1.ReasonWatchFailed, Message: "the source cannot be watched: " + src.Problem.Message}

@@ -120,6 +120,13 @@ func (w *World) RecreateStack() {
 	w.changed()
 }
 
+// Suspend has someone set spec.suspend of the Stack.
+func (w *World) Suspend(on bool) {
+	w.Stack.Spec.Suspend = on
+	w.Stack.ResourceVersion = w.nextVersion()
+	w.changed()
+}
+
 // LosePolicy and SetPolicy are what administrators do to the admission policy.
 func (w *World) LosePolicy() { w.Policy = nil }
 

@@ -129,6 +129,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: step
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.StepKind
+    - name: to
+      type:
+        scalar: string
     - name: verb
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.Verb
@@ -736,6 +739,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.Strategy
       default: {}
+    - name: suspend
+      type:
+        scalar: boolean
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.StackStatus
   map:
     fields:
@@ -747,6 +753,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: lastHandledReconcileAt
+      type:
+        scalar: string
     - name: observedGeneration
       type:
         scalar: numeric

@@ -25,6 +25,8 @@ type DecisionSpecApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// digest of the release (status.started.digest) that was seen.
 	Digest *string `json:"digest,omitempty"`
+	// to is the release to go back to, where the verb is Rollback. Default: the one that users were on before.
+	To *string `json:"to,omitempty"`
 	// reason is why, in the words of whoever decided.
 	Reason *string `json:"reason,omitempty"`
 }
@@ -88,6 +90,14 @@ func (b *DecisionSpecApplyConfiguration) WithAttempt(value int32) *DecisionSpecA
 // If called multiple times, the Digest field is set to the value of the last call.
 func (b *DecisionSpecApplyConfiguration) WithDigest(value string) *DecisionSpecApplyConfiguration {
 	b.Digest = &value
+	return b
+}
+
+// WithTo sets the To field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the To field is set to the value of the last call.
+func (b *DecisionSpecApplyConfiguration) WithTo(value string) *DecisionSpecApplyConfiguration {
+	b.To = &value
 	return b
 }
 

@@ -30,6 +30,9 @@ type StackSpecApplyConfiguration struct {
 	Deadlines *DeadlinesApplyConfiguration `json:"deadlines,omitempty"`
 	// queue says what a new release does while another one is active.
 	Queue *QueueApplyConfiguration `json:"queue,omitempty"`
+	// suspend keeps new releases from starting, those of new commits included. What is under way goes on; abort and
+	// rollback work as ever.
+	Suspend *bool `json:"suspend,omitempty"`
 	// historyLimit is the number of ended Releases that are kept, with their content. The live, the kept and the watched
 	// one are always kept.
 	HistoryLimit *int32 `json:"historyLimit,omitempty"`
@@ -141,6 +144,14 @@ func (b *StackSpecApplyConfiguration) WithDeadlines(value *DeadlinesApplyConfigu
 // If called multiple times, the Queue field is set to the value of the last call.
 func (b *StackSpecApplyConfiguration) WithQueue(value *QueueApplyConfiguration) *StackSpecApplyConfiguration {
 	b.Queue = value
+	return b
+}
+
+// WithSuspend sets the Suspend field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Suspend field is set to the value of the last call.
+func (b *StackSpecApplyConfiguration) WithSuspend(value bool) *StackSpecApplyConfiguration {
+	b.Suspend = &value
 	return b
 }
 

@@ -19,6 +19,9 @@ type StackStatusApplyConfiguration struct {
 	Units []UnitStatusApplyConfiguration `json:"units,omitempty"`
 	// slots is what each slot is used for.
 	Slots []SlotStatusApplyConfiguration `json:"slots,omitempty"`
+	// lastHandledReconcileAt is the annotation lockstep.dev/reconcile-at that was last answered, by a look at everything
+	// and, where a source is watched, at the source.
+	LastHandledReconcileAt *string `json:"lastHandledReconcileAt,omitempty"`
 	// source is the newest commit that the watcher has seen.
 	Source *SourceStatusApplyConfiguration `json:"source,omitempty"`
 }
@@ -73,6 +76,14 @@ func (b *StackStatusApplyConfiguration) WithSlots(values ...*SlotStatusApplyConf
 		}
 		b.Slots = append(b.Slots, *values[i])
 	}
+	return b
+}
+
+// WithLastHandledReconcileAt sets the LastHandledReconcileAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastHandledReconcileAt field is set to the value of the last call.
+func (b *StackStatusApplyConfiguration) WithLastHandledReconcileAt(value string) *StackStatusApplyConfiguration {
+	b.LastHandledReconcileAt = &value
 	return b
 }
 
