@@ -124,11 +124,13 @@ func TestDoors(t *testing.T) {
 }
 
 func TestDialServices(t *testing.T) {
-	w, ref := deployed(t, shop)
+	w, ref := deployed(t, frontend)
+	w.s.Releases[0].Status.Started.Members = []v1alpha1.ReleaseMember{{Name: "frontend", Kind: "Deployment", Role: v1alpha1.RoleService, Services: []string{"frontend"}}}
 	board := &switchboard{answer: func(context.Context, string) error { return nil }}
 	w.applier.Dial = board.dial
 	w.ok(plan.DialServices{Release: ref, Slot: "green", Attempt: 1})
-	if len(board.dialed) == 0 {
-		t.Error("nothing was dialled")
+	want := net.JoinHostPort(field(w.get("v1", "Service", "frontend"), "spec", "clusterIP").(string), "80")
+	if diff := cmp.Diff([]string{want}, board.dialed); diff != "" {
+		t.Errorf("dialled (-want +got):\n%s", diff)
 	}
 }

@@ -93,7 +93,7 @@ func (a *app) commands() []*cobra.Command {
 		id   string
 		cmds []*cobra.Command
 	}{
-		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retireCommand()}},
+		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retryCommand(), a.retireCommand(), a.suspendCommand(), a.resumeCommand(), a.reconcileCommand()}},
 		{groupLook, []*cobra.Command{a.statusCommand(), a.planCommand(), a.historyCommand()}},
 		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
 	}

@@ -16,6 +16,7 @@ import (
 
 type decideFlags struct {
 	release string
+	to      string
 	reason  string
 	wait    waitFlags
 	output  output
@@ -30,6 +31,8 @@ type deed struct {
 	// follow waits for what --wait asks for.
 	follow func(context.Context, *Cluster, *v1alpha1.Stack, *v1alpha1.Decision, *waitFlags) error
 	goals  []goal
+	// to is whether a release to go to may be named.
+	to bool
 }
 
 func (a *app) deedCommand(d deed) *cobra.Command {
@@ -40,6 +43,10 @@ func (a *app) deedCommand(d deed) *cobra.Command {
 	cmd.Flags().StringVar(&f.release, "release", "", "the release that is meant; refused where it is not the one that it should be")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the history")
 	_ = cmd.RegisterFlagCompletionFunc("release", a.completeReleases)
+	if d.to {
+		cmd.Flags().StringVar(&f.to, "to", "", "the release to go back to (default: the one that users were on before)")
+		_ = cmd.RegisterFlagCompletionFunc("to", a.completeReleases)
+	}
 	f.wait.add(cmd, d.goals[0], d.goals...)
 	outputFlag(cmd, &f.output, outputJSON, outputYAML, outputName)
 	return cmd
@@ -80,6 +87,7 @@ func (a *app) decide(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *
 		return nil, err
 	}
 	d := a.newDecision(stack, r, verb, by, f.reason)
+	d.Spec.To = f.to
 	if err := c.Create(ctx, d); err != nil {
 		return nil, explain(err)
 	}
@@ -129,6 +137,8 @@ func resource(obj client.Object) string {
 	switch obj.(type) {
 	case *v1alpha1.Decision:
 		return "decision.lockstep.dev/" + obj.GetName()
+	case *v1alpha1.Stack:
+		return "stack.lockstep.dev/" + obj.GetName()
 	case *v1alpha1.Release:
 		return "release.lockstep.dev/" + obj.GetName()
 	}

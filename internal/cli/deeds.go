@@ -42,14 +42,16 @@ It works from every step, and needs nothing of the new slot.`,
 
 func (a *app) rollbackCommand() *cobra.Command {
 	return a.deedCommand(deed{
-		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalLive, goalDone}, follow: a.followBack,
+		verb: v1alpha1.VerbRollback, choose: chooseRollback, goals: []goal{goalLive, goalDone}, follow: a.followBack, to: true,
 		cmd: cobra.Command{
 			Use:     "rollback [STACK]",
 			Aliases: []string{"undo"},
 			Short:   "Leave the live release for the previous one",
 			Long: `Roll back. A release that is not live yet is aborted, and that is all. Otherwise users leave the live release for the
-previous one: at once where it is still kept warm, or else by deploying its frozen content again.`,
+previous one, or for the one that --to names: at once where it is still kept warm, or else by deploying its frozen
+content again.`,
 			Example: `  kubectl lockstep rollback shop
+  kubectl lockstep rollback shop --to shop-3f9a1c20b4                   # see kubectl lockstep history shop
   kubectl lockstep undo shop --reason "checkout errors" --wait          # until users are back
   kubectl lockstep undo shop --wait=Done                                # until the slot that they left is empty, too`,
 		},

@@ -64,6 +64,11 @@ func (a *app) runRelease(ctx context.Context, f *releaseFlags, args []string) er
 	if err != nil {
 		return err
 	}
+	return a.releaseAs(ctx, c, stack, f, images)
+}
+
+// releaseAs makes a Release, and waits for what --wait asks for.
+func (a *app) releaseAs(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, f *releaseFlags, images []v1alpha1.ImageOverride) error {
 	r, err := a.makeRelease(ctx, c, stack, f, images)
 	if err != nil {
 		return err
@@ -138,18 +143,8 @@ func retryCounter(stack *v1alpha1.Stack, all []v1alpha1.Release, f *releaseFlags
 	if !moves && !f.retry {
 		return 0, nil
 	}
-	byName := map[string]*v1alpha1.Release{}
-	for i := range all {
-		byName[all[i].Name] = &all[i]
-	}
-	var last *v1alpha1.Release
-	for retry := int32(0); ; retry++ {
-		r := byName[plan.ReleaseName(stack.Name, f.revision, images, retry)]
-		if r == nil {
-			return retry, mayRetry(last, f, moves)
-		}
-		last = r
-	}
+	last, next := tries(stack.Name, f.revision, images, all)
+	return next, mayRetry(last, f, moves)
 }
 
 func mayRetry(last *v1alpha1.Release, f *releaseFlags, moves bool) error {

@@ -49,7 +49,7 @@ func newWorld(t *testing.T, objects, after []*unstructured.Unstructured) *world 
 		}
 		b = b.WithObjects(typed(t, u))
 	}
-	w.c = b.WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Get: w.get, List: w.list}).Build()
+	w.c = b.WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Get: w.get, List: w.list, Patch: w.patch}).Build()
 	return w
 }
 
@@ -101,6 +101,16 @@ func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Objec
 		return nil
 	}
 	return c.Create(ctx, obj, opts...)
+}
+
+// patch has the controller act on what is changed.
+func (w *world) patch(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	if err := c.Patch(ctx, obj, patch, opts...); err != nil {
+		return err
+	}
+	w.left = w.after
+	w.act(c)
+	return nil
 }
 
 // get lets the controller do its next deed once the command has looked at what it made: what is seen does not depend on
