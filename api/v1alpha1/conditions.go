@@ -35,6 +35,7 @@ const (
 
 	// Waiting.
 	ReasonSuspended        = "Suspended"
+	ReasonWaitingForTurn   = "WaitingForTurn"
 	ReasonWaitingForSlot   = "WaitingForSlot"
 	ReasonMemberNotReady   = "MemberNotReady"
 	ReasonNoEndpoints      = "NoEndpoints"

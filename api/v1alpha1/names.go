@@ -9,6 +9,8 @@ const (
 	LabelRelease        = "lockstep.dev/release"
 	// LabelContent marks the Secrets that hold frozen content.
 	LabelContent = "lockstep.dev/content"
+	// LabelQueueGroup is on the Lease that says whose turn it is in a queue group.
+	LabelQueueGroup = "lockstep.dev/queue-group"
 	// LabelMember names the member that a workload is, and that its Pods belong to.
 	LabelMember = "lockstep.dev/member"
 )
@@ -22,6 +24,8 @@ const (
 	AnnotationOwner = "lockstep.dev/owner"
 	// AnnotationOrigin keeps, on an adopted route, the destinations that it had before Lockstep first wrote it.
 	AnnotationOrigin = "lockstep.dev/origin"
+	// AnnotationReleaseUID is on the Lease of a queue group: for which Release its holder has the turn.
+	AnnotationReleaseUID = "lockstep.dev/release-uid"
 	// AnnotationReconcileAt on a Stack asks for a look at everything now; its value is any text that was not there before.
 	AnnotationReconcileAt = "lockstep.dev/reconcile-at"
 )

@@ -123,6 +123,9 @@ type UnitStatus struct {
 	// step of the active release, or the way back (Abort, Rollback).
 	// +optional
 	Step *StepStatus `json:"step,omitempty"`
+	// turn is what the Stack wants of its queue group.
+	// +optional
+	Turn *TurnIntent `json:"turn,omitempty"`
 	// entries is what is known of each entry.
 	// +optional
 	// +listType=map
@@ -139,6 +142,15 @@ type UnitStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Decisions []DecisionRecord `json:"decisions,omitempty"`
+}
+
+// TurnIntent is what a Stack wants of its queue group.
+type TurnIntent struct {
+	// epoch that the group's Lease carries once this intent is written.
+	Epoch int64 `json:"epoch"`
+	// releaseUID is the Release that is to have the turn; empty to give the turn back.
+	// +optional
+	ReleaseUID types.UID `json:"releaseUID,omitempty"`
 }
 
 // RouteIntent is where the entries are meant to point.

@@ -565,4 +565,10 @@ type Queue struct {
 	// +optional
 	// +kubebuilder:default=Wait
 	Policy QueuePolicy `json:"policy,omitempty"`
+	// group is a queue that Stacks of any namespace share: of all that name it, one release is active at a time. Rollbacks
+	// do not wait for it. Default: none.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Group string `json:"group,omitempty"`
 }

@@ -64,7 +64,7 @@ func newManager(cfg *rest.Config, f *flags) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   controller.CacheOptions(),
+		Cache:                   controller.CacheOptions(f.namespace),
 		Metrics:                 metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,

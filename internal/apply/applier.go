@@ -118,6 +118,10 @@ func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 // record carries out the actions that write Lockstep's own kinds.
 func (a *Applier) record(ctx context.Context, s *plan.Snapshot, action plan.Action) error {
 	switch act := action.(type) {
+	case plan.TakeTurn:
+		return a.takeTurn(ctx, s, act)
+	case plan.GiveTurn:
+		return a.giveTurn(ctx, s, act)
 	case plan.EndRelease:
 		return a.endRelease(ctx, s, act)
 	case plan.CopyContent:

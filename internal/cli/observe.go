@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -108,6 +109,8 @@ func (r *assuming) Get(ctx context.Context, key client.ObjectKey, obj client.Obj
 		return err
 	}
 	switch o := obj.(type) {
+	case *coordinationv1.Lease:
+		r.assume("no other Stack of queue group %s has the turn", r.stack.Spec.Queue.Group)
 	case *metav1.PartialObjectMetadata:
 		r.assume("the frozen content is there")
 	case *corev1.Namespace:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -98,7 +99,9 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		Named("stack").
 		For(&v1alpha1.Stack{}, builder.WithPredicates(specOrAnnotations)).
 		Watches(&v1alpha1.Stack{}, maps.to(maps.everyStack), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Stack{}, maps.to(maps.groupOfStack), builder.WithPredicates(specOrAnnotations)).
 		Watches(&v1alpha1.Release{}, maps.to(stackOfRelease)).
+		WatchesMetadata(&coordinationv1.Lease{}, maps.to(maps.stacksOfGroup)).
 		Watches(&v1alpha1.Decision{}, maps.to(maps.stackOfDecision), builder.WithPredicates(open)).
 		WatchesRawSource(o.Trigger.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()})

@@ -6,6 +6,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,12 +40,17 @@ func policyKinds() []client.Object {
 
 // CacheOptions restrict the manager's cache to what triggers passes: objects that carry a Stack's label, and of those
 // little more than their names.
-func CacheOptions() cache.Options {
+func CacheOptions(controllerNamespace string) cache.Options {
 	labelled, _ := labels.NewRequirement(v1alpha1.LabelStack, selection.Exists, nil) // a constant: it cannot fail
 	only := cache.ByObject{Label: labels.NewSelector().Add(*labelled)}
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: strip}
 	for _, object := range labelledKinds() {
 		options.ByObject[object] = only
+	}
+	grouped, _ := labels.NewRequirement(v1alpha1.LabelQueueGroup, selection.Exists, nil) // a constant: it cannot fail
+	options.ByObject[&coordinationv1.Lease{}] = cache.ByObject{
+		Label:      labels.NewSelector().Add(*grouped),
+		Namespaces: map[string]cache.Config{controllerNamespace: {}},
 	}
 	return options
 }
@@ -143,6 +149,34 @@ func (m mapper) stacks(ctx context.Context, options ...client.ListOption) []type
 	var keys []types.NamespacedName
 	for i := range stacks.Items {
 		keys = append(keys, client.ObjectKeyFromObject(&stacks.Items[i]))
+	}
+	return keys
+}
+
+// stacksOfGroup are those that may get the turn when a Lease changes hands.
+func (m mapper) stacksOfGroup(ctx context.Context, o client.Object) []types.NamespacedName {
+	return m.inGroup(ctx, o.GetLabels()[v1alpha1.LabelQueueGroup])
+}
+
+// groupOfStack are those that wait behind a Stack, or ahead of it, in its queue group.
+func (m mapper) groupOfStack(ctx context.Context, o client.Object) []types.NamespacedName {
+	stack, ok := o.(*v1alpha1.Stack)
+	if !ok {
+		return nil
+	}
+	return m.inGroup(ctx, stack.Spec.Queue.Group)
+}
+
+func (m mapper) inGroup(ctx context.Context, group string) []types.NamespacedName {
+	var stacks v1alpha1.StackList
+	if group == "" || m.client.List(ctx, &stacks) != nil {
+		return nil
+	}
+	var keys []types.NamespacedName
+	for i := range stacks.Items {
+		if stacks.Items[i].Spec.Queue.Group == group {
+			keys = append(keys, client.ObjectKeyFromObject(&stacks.Items[i]))
+		}
 	}
 	return keys
 }

@@ -74,7 +74,9 @@ type pass struct {
 	stack    *v1alpha1.Stack
 	snapshot plan.Snapshot
 	// others are all other Stacks of the cluster.
-	others   []v1alpha1.Stack
+	others []v1alpha1.Stack
+	// waiting are releases of other Stacks of the queue group.
+	waiting  []v1alpha1.Release
 	contents []*contents
 }
 
@@ -96,7 +98,12 @@ func (p *pass) read(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.readReleases(ctx) })
 	g.Go(func() error { return p.readPolicy(ctx) })
-	g.Go(func() error { return p.readOthers(ctx) })
+	g.Go(func() error {
+		if err := p.readOthers(ctx); err != nil {
+			return err
+		}
+		return p.readTurn(ctx)
+	})
 	for i := range p.stack.Spec.Slots {
 		g.Go(func() error { return p.readSlot(ctx, i) })
 	}
@@ -115,6 +122,7 @@ func (p *pass) conclude() {
 		}
 	}
 	p.refuseClaimed()
+	p.whoIsAhead()
 	if p.Source != nil {
 		p.snapshot.Source = p.Source.Facts(p.stack)
 	}

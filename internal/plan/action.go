@@ -126,6 +126,24 @@ type WriteEntry struct {
 	Intent          v1alpha1.RouteIntent
 }
 
+// TakeTurn has the Stack take the turn in its queue group. It carries the resourceVersion that was read before the intent
+// was saved.
+type TakeTurn struct {
+	Because
+	Group           string
+	ResourceVersion string
+	Epoch           int64
+	Release         ReleaseRef
+}
+
+// GiveTurn lets others have the turn. A turn that was taken for a later epoch is left alone.
+type GiveTurn struct {
+	Because
+	Group           string
+	ResourceVersion string
+	Epoch           int64
+}
+
 // EndRelease records how a Release ended. A Release that has ended otherwise than Was since (empty: had not ended) is left
 // alone.
 type EndRelease struct {
@@ -184,6 +202,8 @@ func (VerifyContent) Verb() string  { return "Verify" }
 func (DialServices) Verb() string   { return "Dial" }
 func (Scale) Verb() string          { return "Scale" }
 func (WriteEntry) Verb() string     { return "WriteEntry" }
+func (TakeTurn) Verb() string       { return "TakeTurn" }
+func (GiveTurn) Verb() string       { return "GiveTurn" }
 func (EndRelease) Verb() string     { return "EndRelease" }
 func (CreateRelease) Verb() string  { return "CreateRelease" }
 func (CopyContent) Verb() string    { return "CopyContent" }
@@ -201,6 +221,8 @@ func (a VerifyContent) Object() string  { return "slot/" + a.Slot }
 func (a DialServices) Object() string   { return "slot/" + a.Slot }
 func (a Scale) Object() string          { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
 func (a WriteEntry) Object() string     { return "entry/" + a.Entry }
+func (a TakeTurn) Object() string       { return "group/" + a.Group }
+func (a GiveTurn) Object() string       { return "group/" + a.Group }
 func (a EndRelease) Object() string     { return "release/" + a.Release.Name }
 func (a CreateRelease) Object() string  { return "release/" + a.Name }
 func (a CopyContent) Object() string    { return "release/" + a.Release.Name }

@@ -58,6 +58,7 @@ var commands = map[string]func(*story, []string){
 	"policy":           (*story).policy,
 	"suspend":          func(s *story, words []string) { s.w.Suspend(words[0] == "on") },
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
+	"neighbour":        (*story).neighbour,
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
 	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },
@@ -81,6 +82,8 @@ func (s *story) setStack(words []string) {
 			spec.Strategy.BlueGreen.PreviewReplicas = &n
 		case "queue":
 			spec.Queue.Policy = v1alpha1.QueuePolicy(value)
+		case "group":
+			spec.Queue.Group = value
 		case "history":
 			spec.HistoryLimit = number(value)
 		case "start":
@@ -384,6 +387,20 @@ func (s *story) kill(words []string) {
 		if p.Member == words[1] {
 			s.w.KillPod(n, p)
 		}
+	}
+}
+
+// neighbour is another Stack of the queue group: it takes the turn, gives it, waits for it, or leaves it alone.
+func (s *story) neighbour(words []string) {
+	switch words[0] {
+	case "takes":
+		s.w.NeighbourTakes()
+	case "gives":
+		s.w.NeighbourGives()
+	case "waits":
+		s.w.NeighbourWaits = "release w of Stack other/stack"
+	case "leaves":
+		s.w.NeighbourWaits = ""
 	}
 }
 

@@ -121,6 +121,9 @@ func (p *planner) catchUp() {
 
 func (p *planner) highestEpoch() int64 {
 	highest := int64(0)
+	if p.s.Turn != nil && p.s.Turn.Mine {
+		highest = p.s.Turn.Epoch
+	}
 	for _, e := range p.s.Entries {
 		highest = max(highest, e.Epoch)
 	}

@@ -62,6 +62,9 @@ func drawStack(t *rapid.T) v1alpha1.Stack {
 	spec.Strategy.BlueGreen.KeepPrevious.For = world.Duration(rapid.SampledFrom([]time.Duration{0, time.Minute, 10 * time.Minute}).Draw(t, "keep"))
 	spec.Sessions.DrainTimeout = world.Duration(rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute}).Draw(t, "drain"))
 	spec.Queue.Policy = rapid.SampledFrom([]v1alpha1.QueuePolicy{v1alpha1.QueueWait, v1alpha1.QueueSupersede}).Draw(t, "queue")
+	if rapid.IntRange(0, 2).Draw(t, "group") == 0 {
+		spec.Queue.Group = "production"
+	}
 	spec.HistoryLimit = rapid.Int32Range(1, 4).Draw(t, "history")
 	if rapid.Bool().Draw(t, "previewReplicas") {
 		one := int32(1)
@@ -146,6 +149,7 @@ func (m *machine) calm() map[string]func(*rapid.T) {
 		"kill":      m.kill,
 		"router":    m.router,
 		"lag":       m.lag,
+		"neighbour": m.neighbour,
 		"crash":     m.crash,
 		"pause":     m.pause,
 	}
@@ -338,6 +342,20 @@ func (m *machine) router(t *rapid.T) {
 	m.tell("the router refuses: %v", m.w.RouterRefuses)
 }
 
+// neighbour is another Stack of the queue group.
+func (m *machine) neighbour(t *rapid.T) {
+	if m.w.Stack.Spec.Queue.Group == "" {
+		t.Skip("no group")
+	}
+	if m.w.Lease.Holder == "" {
+		m.tell("another Stack takes the turn")
+		m.w.NeighbourTakes()
+		return
+	}
+	m.tell("another Stack gives the turn back, if it has it")
+	m.w.NeighbourGives()
+}
+
 // lag has something be slow that users are served by, or have it keep up again.
 func (m *machine) lag(t *rapid.T) {
 	what := rapid.IntRange(0, 2).Draw(t, "what")
@@ -447,6 +465,7 @@ func (m *machine) policy(t *rapid.T) {
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses, m.w.NodesLag, m.w.EndpointsLag, m.w.PodsLinger = false, false, false, false
 	m.w.MendPods()
+	m.w.NeighbourGives()
 	for _, n := range m.w.Namespaces {
 		m.w.Hide(n, false)
 	}

@@ -10,7 +10,7 @@ import (
 
 // ordinary reasons come and go in a release that goes well.
 var ordinary = []string{
-	v1alpha1.ReasonLive, v1alpha1.ReasonNothingReleased, v1alpha1.ReasonSuspended, v1alpha1.ReasonProgressing, v1alpha1.ReasonIdle, v1alpha1.ReasonInForce,
+	v1alpha1.ReasonLive, v1alpha1.ReasonNothingReleased, v1alpha1.ReasonSuspended, v1alpha1.ReasonWaitingForTurn, v1alpha1.ReasonProgressing, v1alpha1.ReasonIdle, v1alpha1.ReasonInForce,
 	v1alpha1.ReasonAsReleased, v1alpha1.ReasonRendering, v1alpha1.ReasonDeploying, v1alpha1.ReasonAwaitingPromotion,
 	v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonMemberNotReady, v1alpha1.ReasonNoEndpoints, v1alpha1.ReasonDependencyWait,
 	v1alpha1.ReasonScaling, v1alpha1.ReasonWritingEntries, v1alpha1.ReasonRouteNotAccepted, v1alpha1.ReasonRouteNotServed,

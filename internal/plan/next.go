@@ -27,6 +27,7 @@ func (p *planner) run() {
 		p.watch,    // new commits
 		p.queue,    // which release is active
 		p.advance,  // the active release, step by step
+		p.giveTurn, // others of the queue group
 		p.route,    // entries that do not carry the intent yet
 		p.tend,     // slots that are kept, drained, retired
 		p.retain,   // releases that history no longer keeps
@@ -49,9 +50,10 @@ type planner struct {
 
 	actions []Action
 	wake    time.Time
-	// stalled is what nothing can be decided for; held is what new releases wait for.
+	// stalled is what nothing can be decided for; held is what new releases wait for; queued is that they wait for others.
 	stalled *Problem
 	held    *Problem
+	queued  *Problem
 	// unfit is why no further entry is sent to the slot that users are being moved to.
 	unfit *Problem
 }

@@ -45,7 +45,7 @@ func (c *watcher) check() error {
 		}
 	}
 	c.w.Mark()
-	for _, promise := range []func(*world.World) error{requestsMeetOneRelease, requestsDoNotFail, servicesSelectOneRelease, c.workersRunInOneSlot} {
+	for _, promise := range []func(*world.World) error{requestsMeetOneRelease, requestsDoNotFail, servicesSelectOneRelease, c.workersRunInOneSlot, activeReleaseHasItsTurn} {
 		if err := promise(c.w); err != nil {
 			return err
 		}
@@ -249,6 +249,19 @@ func oneReleaseIsActive(w *world.World, e *world.Write) error {
 		return fmt.Errorf("promise 4: release %s gives way to %q and has not ended", was, is)
 	}
 	return nil
+}
+
+// Promise 4: a release is active only while its Stack has the turn in the queue group. Rollbacks do not wait for it.
+func activeReleaseHasItsTurn(w *world.World) error {
+	if w.Stack.Spec.Queue.Group == "" || len(w.Stack.Status.Units) == 0 {
+		return nil
+	}
+	u := w.Stack.Status.Units[0]
+	r := w.Release(u.ActiveRelease)
+	if r == nil || r.Spec.RollbackOf != "" || u.Step.Kind == v1alpha1.StepRollback || w.Lease.Mine() && w.Lease.Release == r.UID {
+		return nil
+	}
+	return fmt.Errorf("promise 4: release %s is active, and %q has the turn", r.Name, w.Lease.Holder)
 }
 
 // Promise 4: nothing supersedes a release past its switch.

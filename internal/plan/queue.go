@@ -25,10 +25,21 @@ func (p *planner) queue() bool {
 		p.preempt(pending[0])
 		return true
 	}
-	if p.held = p.cannotStart(); p.held == nil && (!p.suspended() || pending[0].Spec.RollbackOf != "") {
-		p.begin(pending[0])
-	}
+	p.start(pending[0])
 	return true
+}
+
+// start begins a release, where nothing keeps it from it.
+func (p *planner) start(r *v1alpha1.Release) {
+	if p.suspended() && r.Spec.RollbackOf == "" {
+		return
+	}
+	if p.held = p.cannotStart(); p.held != nil {
+		return
+	}
+	if p.queued = p.awaitTurn(r); p.queued == nil {
+		p.begin(r)
+	}
 }
 
 func (p *planner) suspended() bool { return p.s.Stack.Spec.Suspend }

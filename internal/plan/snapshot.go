@@ -3,6 +3,8 @@ package plan
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
@@ -27,8 +29,27 @@ type Snapshot struct {
 	Content map[string]bool
 	// Results came in since the status was last saved.
 	Results []v1alpha1.Observation
+	// Turn is whose turn it is in the Stack's queue group; nil where it is in none.
+	Turn *Turn
 	// Source is the newest commit of a watched source; nil where none was read yet.
 	Source *SourceFacts
+}
+
+// Turn is what was seen of a queue group.
+type Turn struct {
+	Group string
+	// Problem says why it could not be read; the other facts mean nothing then.
+	Problem *Problem
+	// Mine is whether this Stack has the turn: for Release, since the intent of Epoch.
+	Mine    bool
+	Release types.UID
+	Epoch   int64
+	// Holder is who else has the turn, for people; empty where nobody has it, or whoever has it is done with it.
+	Holder string
+	// Ahead is who else waits for the turn and has done so for longer, for people.
+	Ahead string
+	// ResourceVersion that a write must carry; empty where nobody ever had the turn.
+	ResourceVersion string
 }
 
 // SourceFacts is the newest commit of a watched source.

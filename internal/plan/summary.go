@@ -149,6 +149,9 @@ func (p *planner) progress() *Problem {
 		if p.held != nil {
 			return p.held
 		}
+		if p.queued != nil {
+			return p.queued
+		}
 		if p.suspended() {
 			return &Problem{Reason: v1alpha1.ReasonSuspended, Message: fmt.Sprintf("spec.suspend keeps new releases from starting; kubectl lockstep resume %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)}
 		}

@@ -106,6 +106,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StepStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Strategy"):
 		return &apiv1alpha1.StrategyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TurnIntent"):
+		return &apiv1alpha1.TurnIntentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UnitStatus"):
 		return &apiv1alpha1.UnitStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("VirtualServiceEntry"):

@@ -30,7 +30,7 @@ func (w *World) ReadStack() plan.Snapshot {
 
 // Readings are the parts of a Snapshot, each read by itself, in any order, after the Stack.
 func (w *World) Readings() []func(*plan.Snapshot) {
-	all := []func(*plan.Snapshot){w.readReleases, w.readDecisions}
+	all := []func(*plan.Snapshot){w.readReleases, w.readDecisions, w.readTurn}
 	for i := range w.Stack.Spec.Slots {
 		n := w.Namespaces[i]
 		all = append(all,

@@ -31,6 +31,9 @@ type World struct {
 	Namespaces []*Namespace
 	Routes     []*Route
 	Gateways   []*Gateway
+	// Lease of the queue group, and who of another Stack waits for it longer than anyone here.
+	Lease          Lease
+	NeighbourWaits string
 	// RouterRefuses is whether the router accepts no change of a route.
 	RouterRefuses bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.

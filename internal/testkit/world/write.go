@@ -77,6 +77,10 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 		t.Writes = []func() Effect{func() Effect { return w.scale(a) }}
 	case plan.WriteEntry:
 		t.Writes = []func() Effect{func() Effect { return w.writeEntry(a) }}
+	case plan.TakeTurn:
+		t.Writes = []func() Effect{func() Effect { return w.takeTurn(a) }}
+	case plan.GiveTurn:
+		t.Writes = []func() Effect{func() Effect { return w.giveTurn(a) }}
 	case plan.PrepareSlot:
 		t.Writes = []func() Effect{func() Effect { return w.makeNamespace(a) }, func() Effect { return w.bind(a) }}
 	default:

@@ -399,6 +399,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Queue
   map:
     fields:
+    - name: group
+      type:
+        scalar: string
     - name: policy
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.QueuePolicy
@@ -842,6 +845,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.BlueGreen
       default: {}
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.TurnIntent
+  map:
+    fields:
+    - name: epoch
+      type:
+        scalar: numeric
+    - name: releaseUID
+      type:
+        namedType: io.k8s.apimachinery.pkg.types.UID
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.UnitStatus
   map:
     fields:
@@ -889,6 +901,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: step
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.StepStatus
+    - name: turn
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.TurnIntent
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Verb
   scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.VirtualServiceEntry

@@ -13,6 +13,9 @@ import (
 type QueueApplyConfiguration struct {
 	// policy is Wait (in order of creation) or Supersede (a newer release ends an older one that has not begun to move users).
 	Policy *apiv1alpha1.QueuePolicy `json:"policy,omitempty"`
+	// group is a queue that Stacks of any namespace share: of all that name it, one release is active at a time. Rollbacks
+	// do not wait for it. Default: none.
+	Group *string `json:"group,omitempty"`
 }
 
 // QueueApplyConfiguration constructs a declarative configuration of the Queue type for use with
@@ -26,5 +29,13 @@ func Queue() *QueueApplyConfiguration {
 // If called multiple times, the Policy field is set to the value of the last call.
 func (b *QueueApplyConfiguration) WithPolicy(value apiv1alpha1.QueuePolicy) *QueueApplyConfiguration {
 	b.Policy = &value
+	return b
+}
+
+// WithGroup sets the Group field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Group field is set to the value of the last call.
+func (b *QueueApplyConfiguration) WithGroup(value string) *QueueApplyConfiguration {
+	b.Group = &value
 	return b
 }

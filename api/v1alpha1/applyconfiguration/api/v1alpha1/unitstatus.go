@@ -23,6 +23,8 @@ type UnitStatusApplyConfiguration struct {
 	ActiveSlot *string `json:"activeSlot,omitempty"`
 	// step of the active release, or the way back (Abort, Rollback).
 	Step *StepStatusApplyConfiguration `json:"step,omitempty"`
+	// turn is what the Stack wants of its queue group.
+	Turn *TurnIntentApplyConfiguration `json:"turn,omitempty"`
 	// entries is what is known of each entry.
 	Entries []EntryStatusApplyConfiguration `json:"entries,omitempty"`
 	// observations are results that belong to the step and attempt that they name.
@@ -98,6 +100,14 @@ func (b *UnitStatusApplyConfiguration) WithActiveSlot(value string) *UnitStatusA
 // If called multiple times, the Step field is set to the value of the last call.
 func (b *UnitStatusApplyConfiguration) WithStep(value *StepStatusApplyConfiguration) *UnitStatusApplyConfiguration {
 	b.Step = value
+	return b
+}
+
+// WithTurn sets the Turn field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Turn field is set to the value of the last call.
+func (b *UnitStatusApplyConfiguration) WithTurn(value *TurnIntentApplyConfiguration) *UnitStatusApplyConfiguration {
+	b.Turn = value
 	return b
 }
 
