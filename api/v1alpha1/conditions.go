@@ -34,6 +34,8 @@ const (
 	ReasonReplaced          = "Replaced"
 
 	// Waiting.
+	ReasonSlotLive         = "SlotLive"
+	ReasonSlotUnknown      = "SlotUnknown"
 	ReasonSuspended        = "Suspended"
 	ReasonWaitingForTurn   = "WaitingForTurn"
 	ReasonWaitingForSlot   = "WaitingForSlot"

@@ -58,6 +58,10 @@ type ReleaseSpec struct {
 	// +listMapKey=member
 	// +kubebuilder:validation:MaxItems=100
 	Images []ImageOverride `json:"images,omitempty"`
+	// slot that it is deployed to. A release that names the live slot is refused. Default: a free one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	Slot string `json:"slot,omitempty"`
 	// retry tells one try of the same revision and images from another.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -90,6 +90,9 @@ type SourceStatus struct {
 	// commit is its hash.
 	// +optional
 	Commit string `json:"commit,omitempty"`
+	// tag that points at it, where tags start releases.
+	// +optional
+	Tag string `json:"tag,omitempty"`
 	// inputs is a hash of the trees of the path and of its file:// dependencies at that commit.
 	// +optional
 	Inputs string `json:"inputs,omitempty"`

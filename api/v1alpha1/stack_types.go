@@ -202,7 +202,7 @@ type LocalRef struct {
 }
 
 // StartOn says what starts a release.
-// +kubebuilder:validation:Enum=Manual;Commit
+// +kubebuilder:validation:Enum=Manual;Commit;Tag
 type StartOn string
 
 // What starts a release.
@@ -211,16 +211,28 @@ const (
 	StartManual StartOn = "Manual"
 	// StartCommit makes a Release when a new commit changes the path or a file:// dependency of it.
 	StartCommit StartOn = "Commit"
+	// StartTag makes a Release when a tag that matches the pattern is the newest version.
+	StartTag StartOn = "Tag"
 )
 
 // Start says what starts a release.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.on) && self.on == 'Tag') == has(self.pattern)",message="a pattern belongs to on: Tag: give both, or neither"
 type Start struct {
-	// on says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes) or Commit (a
-	// change of the path, or of a chart that it depends on at file://).
+	// on says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes), Commit (a
+	// change of the path, or of a chart that it depends on at file://) or Tag (a tag that matches the pattern, and is the
+	// newest version of those that do).
 	// +optional
 	// +kubebuilder:default=Manual
 	On StartOn `json:"on,omitempty"`
-	// interval at which the repository is asked for its newest commit, where on is Commit.
+	// pattern that tags must match as a whole, as a Go regular expression. The group "version" is what is compared, as a
+	// semantic version (default: the whole tag); the group "slot" names the slot that the release is deployed to. Tags that
+	// hold no version start nothing. Example: v(?P<version>.*)-(?P<slot>blue|green)
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Pattern string `json:"pattern,omitempty"`
+	// interval at which the repository is asked for its newest commit or tag, where on is Commit or Tag.
 	// +optional
 	// +kubebuilder:default="1m"
 	Interval *metav1.Duration `json:"interval,omitempty"`

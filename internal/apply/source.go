@@ -36,6 +36,10 @@ func (a *Applier) Newest(ctx context.Context, stack *v1alpha1.Stack, known plan.
 	if err != nil {
 		return plan.SourceFacts{}, err
 	}
+	if stack.Spec.Start.On == v1alpha1.StartTag {
+		tag, err := git.NewestTag(ctx, remote, stack.Spec.Start.Pattern)
+		return plan.SourceFacts{Commit: tag.Commit, Tag: tag.Name, Slot: tag.Slot}, err
+	}
 	commit, err := git.Resolve(ctx, remote, git.Revision(stack.Spec.Source.Git.Ref, ""))
 	if err != nil {
 		return plan.SourceFacts{}, err

@@ -18,6 +18,7 @@ import (
 type releaseFlags struct {
 	revision string
 	images   []string
+	slot     string
 	retry    bool
 	wait     waitFlags
 	output   output
@@ -45,6 +46,7 @@ A pipeline needs the ClusterRole lockstep-pipeline in the Stack's namespace; to 
 	}
 	cmd.Flags().StringVar(&f.revision, "revision", "", "branch, tag or commit to release (default: the Stack's source.git.ref)")
 	cmd.Flags().StringArrayVar(&f.images, "image", nil, "replace an image: member[/container]=image; may be repeated")
+	cmd.Flags().StringVar(&f.slot, "slot", "", "the slot to deploy to; the live one is refused (default: a free one)")
 	cmd.Flags().BoolVar(&f.retry, "retry", false, "try a revision again that was aborted, failed or rolled back")
 	f.wait.add(cmd, goalLive, goalHold, goalLive, goalDone)
 	outputFlag(cmd, &f.output, outputJSON, outputYAML, outputName)
@@ -93,12 +95,13 @@ func (a *app) makeRelease(ctx context.Context, c *Cluster, stack *v1alpha1.Stack
 	if err != nil {
 		return nil, err
 	}
+	spec := v1alpha1.ReleaseSpec{Stack: stack.Name, Revision: f.revision, Images: images, Slot: f.slot, Retry: retry}
 	r := &v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: plan.ReleaseName(stack.Name, f.revision, images, retry), Namespace: stack.Namespace,
+			Name: plan.ReleaseName(spec), Namespace: stack.Namespace,
 			Labels: map[string]string{v1alpha1.LabelStack: stack.Name},
 		},
-		Spec: v1alpha1.ReleaseSpec{Stack: stack.Name, Revision: f.revision, Images: images, Retry: retry},
+		Spec: spec,
 	}
 	err = c.Create(ctx, r)
 	if apierrors.IsAlreadyExists(err) {
@@ -143,7 +146,7 @@ func retryCounter(stack *v1alpha1.Stack, all []v1alpha1.Release, f *releaseFlags
 	if !moves && !f.retry {
 		return 0, nil
 	}
-	last, next := tries(stack.Name, f.revision, images, all)
+	last, next := tries(v1alpha1.ReleaseSpec{Stack: stack.Name, Revision: f.revision, Images: images, Slot: f.slot}, all)
 	return next, mayRetry(last, f, moves)
 }
 

@@ -53,7 +53,7 @@ func (a *app) runRetry(ctx context.Context, f *retryFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	again := releaseFlags{revision: revisionOf(failed), retry: true, wait: f.wait, output: f.output}
+	again := releaseFlags{revision: revisionOf(failed), slot: failed.Spec.Slot, retry: true, wait: f.wait, output: f.output}
 	return a.releaseAs(ctx, c, stack, &again, failed.Spec.Images)
 }
 
@@ -112,11 +112,11 @@ func lastBad(all []v1alpha1.Release) *v1alpha1.Release {
 }
 
 // tries finds the last try of a revision, and the counter of the next one.
-func tries(stack, revision string, images []v1alpha1.ImageOverride, all []v1alpha1.Release) (last *v1alpha1.Release, next int32) {
-	for ; ; next++ {
-		r := named(all, plan.ReleaseName(stack, revision, images, next))
+func tries(spec v1alpha1.ReleaseSpec, all []v1alpha1.Release) (last *v1alpha1.Release, next int32) {
+	for ; ; spec.Retry++ {
+		r := named(all, plan.ReleaseName(spec))
 		if r == nil {
-			return last, next
+			return last, spec.Retry
 		}
 		last = r
 	}

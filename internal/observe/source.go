@@ -42,6 +42,7 @@ type Poller struct {
 type polled struct {
 	uid     types.UID
 	source  v1alpha1.GitSource
+	pattern string
 	asked   string
 	facts   *plan.SourceFacts
 	at      time.Time
@@ -61,13 +62,13 @@ func (p *Poller) Facts(stack *v1alpha1.Stack) *plan.SourceFacts {
 	key := client.ObjectKeyFromObject(stack)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if stack.Spec.Start.On != v1alpha1.StartCommit || stack.DeletionTimestamp != nil {
+	if stack.Spec.Start.On == v1alpha1.StartManual || stack.DeletionTimestamp != nil {
 		delete(p.known, key)
 		return nil
 	}
 	seen := p.known[key]
-	if seen == nil || seen.uid != stack.UID || seen.source != withoutPointers(stack.Spec.Source.Git) {
-		seen = &polled{uid: stack.UID, source: withoutPointers(stack.Spec.Source.Git)}
+	if seen == nil || seen.uid != stack.UID || seen.source != withoutPointers(stack.Spec.Source.Git) || seen.pattern != stack.Spec.Start.Pattern {
+		seen = &polled{uid: stack.UID, source: withoutPointers(stack.Spec.Source.Git), pattern: stack.Spec.Start.Pattern}
 		p.known[key] = seen
 	}
 	if !seen.running && p.due(seen, stack) {
@@ -132,7 +133,7 @@ func (p *Poller) keep(seen *polled, facts plan.SourceFacts) (changed bool) {
 }
 
 func sameFacts(a, b plan.SourceFacts) bool {
-	if a.Commit != b.Commit || a.Asked != b.Asked || a.Inputs != b.Inputs || (a.Problem == nil) != (b.Problem == nil) {
+	if a.Commit != b.Commit || a.Tag != b.Tag || a.Slot != b.Slot || a.Asked != b.Asked || a.Inputs != b.Inputs || (a.Problem == nil) != (b.Problem == nil) {
 		return false
 	}
 	return a.Problem == nil || *a.Problem == *b.Problem

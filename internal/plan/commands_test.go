@@ -18,7 +18,7 @@ import (
 //
 //	stack key=value …            settings of the Stack, before anything else
 //	repo REVISION key=a,b …      what a revision renders to: broken=, unpullable=, members=, fails=
-//	release NAME [REVISION]      someone makes a Release
+//	release NAME [REVISION] [slot=]  someone makes a Release
 //	decide VERB NAME [key=value] someone decides
 //	run [DURATION]               everyone does what they do until nothing happens any more, or for so long
 //	pass, tick, wait DURATION    one pass of the controller; one step of everyone else; nobody does anything
@@ -63,6 +63,7 @@ var commands = map[string]func(*story, []string){
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
 	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },
 	"push":             (*story).push,
+	"tag":              (*story).tag,
 	"heal":             (*story).healRevision,
 }
 
@@ -88,6 +89,8 @@ func (s *story) setStack(words []string) {
 			spec.HistoryLimit = number(value)
 		case "start":
 			spec.Start.On = v1alpha1.StartOn(value)
+		case "pattern":
+			spec.Start.Pattern = value
 		case "check":
 			spec.Deadlines.Check = duration(value)
 		case "switch":
@@ -172,11 +175,15 @@ func (s *story) healRevision(words []string) {
 }
 
 func (s *story) release(words []string) {
-	revision := words[0]
-	if len(words) > 1 {
-		revision = words[1]
+	spec := v1alpha1.ReleaseSpec{Revision: words[0]}
+	for _, word := range words[1:] {
+		if slot, is := strings.CutPrefix(word, "slot="); is {
+			spec.Slot = slot
+			continue
+		}
+		spec.Revision = word
 	}
-	s.w.MakeRelease(words[0], v1alpha1.ReleaseSpec{Revision: revision})
+	s.w.MakeRelease(words[0], spec)
 }
 
 // decide is bound to what is seen now, unless told otherwise.
@@ -429,4 +436,13 @@ func (s *story) push(words []string) {
 		s.w.Source = &plan.SourceFacts{}
 	}
 	s.w.Push(words[0], words[1])
+}
+
+// tag is the newest tag that matches the pattern, with the slot that it names.
+func (s *story) tag(words []string) {
+	s.push([]string{"commit-" + words[0], "inputs"})
+	s.w.Source.Tag = words[0]
+	if len(words) > 1 {
+		s.w.Source.Slot = words[1]
+	}
 }

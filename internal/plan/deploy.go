@@ -30,7 +30,7 @@ func (p *planner) deploy(r *v1alpha1.Release) bool {
 func (p *planner) takeSlot(r *v1alpha1.Release) bool {
 	for _, f := range p.s.Slots {
 		s := p.slot(f.Name)
-		if s.State != v1alpha1.SlotIdle || p.pointedTo(s.Name) {
+		if s.State != v1alpha1.SlotIdle || p.pointedTo(s.Name) || r.Spec.Slot != "" && r.Spec.Slot != s.Name {
 			continue
 		}
 		p.u.ActiveSlot = s.Name
@@ -56,6 +56,20 @@ func (p *planner) giveUpWarm() {
 	if warm := p.warmest(); warm != nil {
 		setState(warm, v1alpha1.SlotDraining, p.stamp())
 	}
+}
+
+// slotRefused is why a release can never be deployed to the slot that it names.
+func (p *planner) slotRefused(r *v1alpha1.Release) *Problem {
+	name := r.Spec.Slot
+	switch {
+	case name == "":
+		return nil
+	case !slices.ContainsFunc(p.s.Slots, func(s Slot) bool { return s.Name == name }):
+		return &Problem{Reason: v1alpha1.ReasonSlotUnknown, Message: fmt.Sprintf("the release names slot %s, which is not in spec.slots; name one that is, or none", name)}
+	case name == p.u.LiveSlot || p.u.Route.Live == name:
+		return &Problem{Reason: v1alpha1.ReasonSlotLive, Message: fmt.Sprintf("the release names slot %s, which users are on; name a free slot, or none", name)}
+	}
+	return nil
 }
 
 func (p *planner) pointedTo(slot string) bool {

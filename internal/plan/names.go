@@ -12,12 +12,16 @@ import (
 
 // ReleaseName is the identity of a release: the same stack, revision, overrides and retry counter give the same name, so
 // that making a release twice is making it once.
-func ReleaseName(stack, revision string, images []v1alpha1.ImageOverride, retry int32) string {
-	sorted := slices.Clone(images)
+func ReleaseName(spec v1alpha1.ReleaseSpec) string {
+	sorted := slices.Clone(spec.Images)
 	slices.SortFunc(sorted, func(a, b v1alpha1.ImageOverride) int {
 		return strings.Compare(a.Member+"/"+a.Container, b.Member+"/"+b.Container)
 	})
-	return stack + "-" + hash(revision, sorted, retry)
+	parts := []any{spec.Revision, sorted, spec.Retry}
+	if spec.Slot != "" {
+		parts = append(parts, spec.Slot)
+	}
+	return spec.Stack + "-" + hash(parts...)
 }
 
 // RollbackName is the identity of the release that a rollback Decision asks for.

@@ -6,24 +6,52 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-// watch makes a Release for a new commit that changes what the stack is rendered from. A revision that was released
-// before, whatever became of it, is not released again by itself.
+// watch makes a Release for a new commit that changes what the stack is rendered from, or for a new tag. A revision that
+// was released before, whatever became of it, is not released again by itself.
 func (p *planner) watch() bool {
 	src := p.s.Source
-	if p.s.Stack.Spec.Start.On != v1alpha1.StartCommit || src == nil || src.Problem != nil || p.suspended() {
+	if src == nil || src.Problem != nil || p.suspended() {
 		return true
 	}
+	switch p.s.Stack.Spec.Start.On {
+	case v1alpha1.StartCommit:
+		p.watchCommit(src)
+	case v1alpha1.StartTag:
+		p.watchTag(src)
+	case v1alpha1.StartManual:
+	}
+	return true
+}
+
+func (p *planner) watchCommit(src *SourceFacts) {
 	if p.st.Source != nil && p.st.Source.Inputs == src.Inputs {
 		p.st.Source.Commit = src.Commit
+		return
+	}
+	spec := v1alpha1.ReleaseSpec{Stack: p.s.Stack.Name, Revision: src.Commit}
+	if p.liveInputs(src.Inputs) || p.make(spec, "commit "+Because(src.Commit)+" changes the stack") {
+		p.st.Source = &v1alpha1.SourceStatus{Commit: src.Commit, Inputs: src.Inputs, Release: ReleaseName(spec)}
+	}
+}
+
+func (p *planner) watchTag(src *SourceFacts) {
+	if src.Tag == "" || p.st.Source != nil && p.st.Source.Tag == src.Tag {
+		return
+	}
+	spec := v1alpha1.ReleaseSpec{Stack: p.s.Stack.Name, Revision: src.Tag, Slot: src.Slot}
+	if p.make(spec, "tag "+Because(src.Tag)+" is the newest") {
+		p.st.Source = &v1alpha1.SourceStatus{Commit: src.Commit, Tag: src.Tag, Release: ReleaseName(spec)}
+	}
+}
+
+// make makes a Release, and returns whether there is one.
+func (p *planner) make(spec v1alpha1.ReleaseSpec, because Because) bool {
+	name := ReleaseName(spec)
+	if p.release(name) != nil {
 		return true
 	}
-	name := ReleaseName(p.s.Stack.Name, src.Commit, nil, 0)
-	if p.release(name) == nil && !p.liveInputs(src.Inputs) {
-		p.do(CreateRelease{Name: name, Spec: v1alpha1.ReleaseSpec{Stack: p.s.Stack.Name, Revision: src.Commit}, Because: "commit " + Because(src.Commit) + " changes the stack"})
-		return true
-	}
-	p.st.Source = &v1alpha1.SourceStatus{Commit: src.Commit, Inputs: src.Inputs, Release: name}
-	return true
+	p.do(CreateRelease{Name: name, Spec: spec, Because: because})
+	return false
 }
 
 // liveInputs is whether the live release was rendered from the same inputs.

@@ -56,6 +56,9 @@ type Turn struct {
 type SourceFacts struct {
 	Commit string
 	Inputs string
+	// Tag that points at the commit, and the Slot that it names, where tags start releases; empty where there is none.
+	Tag  string
+	Slot string
 	// Asked is the annotation lockstep.dev/reconcile-at that the source was read for.
 	Asked string
 	// Problem says why the source could not be read.

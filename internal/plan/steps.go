@@ -134,6 +134,9 @@ func problemOf(o *v1alpha1.Observation) *Problem {
 }
 
 func (p *planner) render(r *v1alpha1.Release) bool {
+	if problem := p.slotRefused(r); problem != nil {
+		return p.fail(problem)
+	}
 	if r.Status.Started != nil {
 		if !p.s.Content[r.Name] {
 			return p.fail(&Problem{Reason: v1alpha1.ReasonContentMissing, Message: "the frozen content of release " + r.Name + " is gone; release the revision again"})

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -14,6 +15,9 @@ func Validate(stack *v1alpha1.Stack) []string {
 		if s.Namespace == stack.Namespace {
 			found = append(found, fmt.Sprintf("slot %s is the Stack's own namespace %s; a slot needs a namespace of its own, such as %s-%s", s.Name, s.Namespace, stack.Namespace, s.Name))
 		}
+	}
+	if _, err := regexp.Compile(stack.Spec.Start.Pattern); err != nil {
+		found = append(found, fmt.Sprintf("spec.start.pattern is not a regular expression: %v", err))
 	}
 	if cycle := Cycle(stack.Spec.Members); cycle != nil {
 		found = append(found, fmt.Sprintf("members depend on each other in a circle (%s); remove one dependsOn", strings.Join(cycle, " → ")))

@@ -497,6 +497,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rollbackOf
       type:
         scalar: string
+    - name: slot
+      type:
+        scalar: string
     - name: stack
       type:
         scalar: string
@@ -660,6 +663,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: release
       type:
         scalar: string
+    - name: tag
+      type:
+        scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Stack
   map:
     fields:
@@ -792,6 +798,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.StartOn
       default: Manual
+    - name: pattern
+      type:
+        scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.StartOn
   scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Step

@@ -13,6 +13,8 @@ type ReleaseSpecApplyConfiguration struct {
 	Revision *string `json:"revision,omitempty"`
 	// images replace the images of members, whatever the manifests say.
 	Images []ImageOverrideApplyConfiguration `json:"images,omitempty"`
+	// slot that it is deployed to. A release that names the live slot is refused. Default: a free one.
+	Slot *string `json:"slot,omitempty"`
 	// retry tells one try of the same revision and images from another.
 	Retry *int32 `json:"retry,omitempty"`
 	// rollbackOf names the Release whose frozen content is deployed again.
@@ -51,6 +53,14 @@ func (b *ReleaseSpecApplyConfiguration) WithImages(values ...*ImageOverrideApply
 		}
 		b.Images = append(b.Images, *values[i])
 	}
+	return b
+}
+
+// WithSlot sets the Slot field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Slot field is set to the value of the last call.
+func (b *ReleaseSpecApplyConfiguration) WithSlot(value string) *ReleaseSpecApplyConfiguration {
+	b.Slot = &value
 	return b
 }
 

@@ -9,6 +9,8 @@ package v1alpha1
 type SourceStatusApplyConfiguration struct {
 	// commit is its hash.
 	Commit *string `json:"commit,omitempty"`
+	// tag that points at it, where tags start releases.
+	Tag *string `json:"tag,omitempty"`
 	// inputs is a hash of the trees of the path and of its file:// dependencies at that commit.
 	Inputs *string `json:"inputs,omitempty"`
 	// release is the Release that was made for these inputs.
@@ -26,6 +28,14 @@ func SourceStatus() *SourceStatusApplyConfiguration {
 // If called multiple times, the Commit field is set to the value of the last call.
 func (b *SourceStatusApplyConfiguration) WithCommit(value string) *SourceStatusApplyConfiguration {
 	b.Commit = &value
+	return b
+}
+
+// WithTag sets the Tag field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Tag field is set to the value of the last call.
+func (b *SourceStatusApplyConfiguration) WithTag(value string) *SourceStatusApplyConfiguration {
+	b.Tag = &value
 	return b
 }
 
