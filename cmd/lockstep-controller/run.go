@@ -117,6 +117,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 		Policy:              policy,
 		Source:              observe.NewPoller(observe.PollerOptions{Repository: applier, Changed: trigger.Fire}),
 		Drift:               applier,
+		Proof:               applier,
 	})
 	return controller.Setup(ctx, mgr, controller.Options{
 		Observer:                observer,

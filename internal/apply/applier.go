@@ -50,6 +50,8 @@ type Applier struct {
 
 	mutex sync.Mutex
 	teams map[string]client.Client
+	// proofs are what was compared with frozen content, slot by slot.
+	proofs proofs
 }
 
 // New returns an Applier.

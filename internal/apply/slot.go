@@ -20,6 +20,8 @@ type slotWork struct {
 	// objects of the frozen content, stamped.
 	objects []*unstructured.Unstructured
 	team    client.Client
+	// proof is what was compared with the content before.
+	proof *proof
 }
 
 // openSlot reads the frozen content of a release for a slot.
@@ -44,7 +46,7 @@ func (a *Applier) openContent(ctx context.Context, stack *v1alpha1.Stack, releas
 	if err != nil {
 		return nil, err
 	}
-	return &slotWork{stack: stack, slot: slot, release: release, objects: objects, team: team}, nil
+	return &slotWork{stack: stack, slot: slot, release: release, objects: objects, team: team, proof: a.proofs.of(stack, slot.Name, release)}, nil
 }
 
 // find returns the object of that kind and name in the content; nil where there is none.

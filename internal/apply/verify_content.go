@@ -66,7 +66,11 @@ func (w *slotWork) drift(ctx context.Context) (string, error) {
 	if err := group.Wait(); err != nil {
 		return "", err
 	}
-	return listed(found, maxDrifted), nil
+	drift := listed(found, maxDrifted)
+	if drift == "" {
+		w.proof.complete(len(w.objects))
+	}
+	return drift, nil
 }
 
 // listed joins what is not empty, up to a limit.
@@ -91,6 +95,9 @@ func (w *slotWork) driftOf(ctx context.Context, want *unstructured.Unstructured)
 	if live == nil {
 		return missing(want), nil
 	}
+	if w.proof.holds(want, live) {
+		return "", nil
+	}
 	merged, err := w.merge(ctx, want, live)
 	if apierrors.IsInvalid(err) {
 		return fmt.Sprintf("%s cannot be brought back to it (%s)", nameOf(want), said(err)), nil
@@ -99,8 +106,11 @@ func (w *slotWork) driftOf(ctx context.Context, want *unstructured.Unstructured)
 		return "", w.refused("comparing", want, err)
 	}
 	differences, err := differ(live, merged)
-	if err != nil || len(differences) == 0 {
+	if err != nil {
 		return "", err
+	}
+	if len(differences) == 0 {
+		return "", w.proof.keep(want, live)
 	}
 	return nameOf(want) + " differs at " + listed(differences, maxDriftPaths), nil
 }

@@ -22,6 +22,12 @@ type Drifter interface {
 	Drift(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slot string) (string, error)
 }
 
+// Prover reports whether a slot runs what was frozen for the release, with every Service answering, where that can be told
+// quickly.
+type Prover interface {
+	Prove(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slot string) bool
+}
+
 // Options are what an Observer needs.
 type Options struct {
 	// Live reads from the API server, and never from a cache.
@@ -36,6 +42,8 @@ type Options struct {
 	Source Source
 	// Drift looks for changes of the live slot. Default: nobody looks.
 	Drift Drifter
+	// Proof looks at a slot that users are about to be sent to. Default: nobody looks, and the planner asks for it.
+	Proof Prover
 }
 
 // Observer reads Snapshots.
@@ -76,7 +84,9 @@ type pass struct {
 	// others are all other Stacks of the cluster.
 	others []v1alpha1.Stack
 	// waiting are releases of other Stacks of the queue group.
-	waiting  []v1alpha1.Release
+	waiting []v1alpha1.Release
+	// proven is the slot that was proven in this pass, and of which release.
+	proven   plan.Slot
 	contents []*contents
 }
 
@@ -96,7 +106,11 @@ func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
 // read does all that asks the cluster, at once: how long a switch takes depends on it.
 func (p *pass) read(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.readReleases(ctx) })
+	g.Go(func() error {
+		err := p.readReleases(ctx)
+		p.prove(ctx)
+		return err
+	})
 	g.Go(func() error { return p.readPolicy(ctx) })
 	g.Go(func() error {
 		if err := p.readOthers(ctx); err != nil {
@@ -119,6 +133,9 @@ func (p *pass) conclude() {
 	for i := range p.snapshot.Slots {
 		if p.contents[i] != nil {
 			seen.fill(&p.snapshot.Slots[i], p.contents[i])
+		}
+		if p.snapshot.Slots[i].Name == p.proven.Name {
+			p.snapshot.Slots[i].Proven = p.proven.Proven
 		}
 	}
 	p.refuseClaimed()

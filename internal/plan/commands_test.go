@@ -59,6 +59,7 @@ var commands = map[string]func(*story, []string){
 	"suspend":          func(s *story, words []string) { s.w.Suspend(words[0] == "on") },
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
 	"neighbour":        (*story).neighbour,
+	"proves":           func(s *story, _ []string) { s.w.Proves = true },
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
 	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },

@@ -32,6 +32,7 @@ func newMachine(t *rapid.T) *machine {
 	if rapid.IntRange(0, 3).Draw(t, "found") == 0 {
 		m.find()
 	}
+	m.w.Proves = rapid.Bool().Draw(t, "proves")
 	m.watch = newWatcher(m.w)
 	for i := range 2 {
 		chance := rand.New(rand.NewSource(rapid.Int64Range(0, 1000).Draw(t, "order"))) //nolint:gosec // chance is meant to be repeatable

@@ -93,6 +93,9 @@ type Slot struct {
 	Pods []Pod
 	// Services in the namespace that select members, or that an entry needs.
 	Services []Service
+	// Proven is the Release that the slot was seen to run, byte for byte as it was frozen and with every Service answering,
+	// in this very reading; empty where that was not looked at, or is not so.
+	Proven types.UID
 	// Drift is how the live workloads differ from the frozen content, in a sentence; empty where they do not, or it was
 	// not looked at.
 	Drift string

@@ -200,15 +200,26 @@ func (p *planner) hold(r *v1alpha1.Release) bool {
 		return p.fail(gone)
 	}
 	p.showPreview()
+	p.lookBeforehand(r)
 	waiting := &Problem{Reason: v1alpha1.ReasonAwaitingPromotion, Message: "a promotion: kubectl lockstep promote " + p.s.Stack.Name + " -n " + p.s.Stack.Namespace}
 	if problem := p.unready(p.u.ActiveSlot, r); problem != nil {
 		waiting = problem
+	} else if problem := p.refused("verify"); problem != nil {
+		waiting = &Problem{Reason: problem.Reason, Message: problem.Message + "; a promotion deploys the frozen content again"}
 	} else if problem := p.notInForce(); problem != nil {
 		waiting = problem // testers do not see it yet; it can be promoted all the same
 	} else if p.s.Policy == nil {
 		waiting = &Problem{Reason: v1alpha1.ReasonPolicyMissing, Message: "a promotion, but the admission policy " + v1alpha1.DecisionPolicy + " is missing or was altered, so that only abort counts; run kubectl lockstep install"}
 	}
 	return p.waitOrFail(waiting)
+}
+
+// lookBeforehand compares what testers are about to see with the frozen content: they should know where it differs, and
+// what is known before the promotion makes the switch quick.
+func (p *planner) lookBeforehand(r *v1alpha1.Release) {
+	if p.result("verify") == nil {
+		p.do(VerifyContent{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: "testers are about to come"})
+	}
 }
 
 // showPreview sends testers to the slot. Where nothing is live, an adopted route would send users back to its origin,

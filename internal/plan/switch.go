@@ -111,8 +111,12 @@ func (p *planner) entriesFree(*v1alpha1.Release) *Problem {
 // provenFor is how old a proof may be when users are moved.
 const provenFor = retryAfter
 
-// proven compares what runs with the frozen content once more, and has every Service dialled.
+// proven compares what runs with the frozen content once more, and has every Service dialled, unless that was done as the
+// slot was read.
 func (p *planner) proven(r *v1alpha1.Release) *Problem {
+	if p.facts(p.u.ActiveSlot).Proven == r.UID {
+		return nil
+	}
 	because := Because("users are about to come")
 	changed := p.lately("verify",
 		VerifyContent{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: because},

@@ -38,6 +38,7 @@ func (w *World) Readings() []func(*plan.Snapshot) {
 			n.reading(i, func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) }),
 			n.reading(i, func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) }),
 			n.reading(i, func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) }),
+			n.reading(i, func(s *plan.Snapshot) { w.prove(s, &s.Slots[i], n) }),
 		)
 	}
 	for i := range w.Stack.Spec.Entries {
@@ -102,6 +103,21 @@ func (w *World) readWorkloads(stack v1alpha1.Stack, out *plan.Slot, n *Namespace
 		if x.Edited && idleOn(stack, n.Slot) {
 			out.Drift = x.Kind + "/" + x.Name + " was changed by hand"
 		}
+	}
+}
+
+// prove tells which release the slot runs as it was frozen, with every Service answering.
+func (w *World) prove(s *plan.Snapshot, out *plan.Slot, n *Namespace) {
+	if !w.Proves || len(s.Stack.Status.Units) == 0 {
+		return
+	}
+	r := w.Release(s.Stack.Status.Units[0].ActiveRelease)
+	if r == nil || r.Status.Started == nil || s.Stack.Status.Units[0].ActiveSlot != n.Slot {
+		return
+	}
+	ref := plan.ReleaseRef{Name: r.Name, UID: r.UID}
+	if w.dial(plan.DialServices{Release: ref, Slot: n.Slot}).Refused == nil && w.verify(plan.VerifyContent{Release: ref, Slot: n.Slot}).Refused == nil {
+		out.Proven = r.UID
 	}
 }
 

@@ -40,6 +40,8 @@ type World struct {
 	NodesLag bool
 	// EndpointsLag is whether the endpoints of Services do not follow their Pods.
 	EndpointsLag bool
+	// Proves is whether readings of a slot tell that it runs what was frozen, and answers.
+	Proves bool
 	// PodsLinger is whether Pods that are told to end go on.
 	PodsLinger bool
 	// Log keeps every write, for those who watch over promises.

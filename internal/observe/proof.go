@@ -1,0 +1,35 @@
+package observe
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
+)
+
+// prove looks at the slot that users are about to be sent to, so that a promotion need not wait for a look of its own.
+func (p *pass) prove(ctx context.Context) {
+	if p.Proof == nil || len(p.stack.Status.Units) == 0 {
+		return
+	}
+	unit := p.stack.Status.Units[0]
+	release := findRelease(p.snapshot.Releases, unit.ActiveRelease)
+	if release == nil || unit.ActiveSlot == "" || !p.soon(unit) {
+		return
+	}
+	if p.Proof.Prove(ctx, p.stack, release, unit.ActiveSlot) {
+		p.proven = plan.Slot{Name: unit.ActiveSlot, Proven: release.UID}
+	}
+}
+
+// soon is whether users may be sent to the active slot by what this pass is read for.
+func (p *pass) soon(unit v1alpha1.UnitStatus) bool {
+	switch {
+	case unit.Step == nil:
+		return false
+	case unit.Step.Kind == v1alpha1.StepHold:
+		return slices.ContainsFunc(p.snapshot.Decisions, func(d v1alpha1.Decision) bool { return d.Spec.Verb == v1alpha1.VerbPromote })
+	}
+	return unit.Step.Kind == v1alpha1.StepSwitch && unit.Route != nil && unit.Route.Live != unit.ActiveSlot
+}
