@@ -36,6 +36,7 @@ func run(ctx context.Context, f *flags) error {
 
 func serve(ctx context.Context, cfg *rest.Config, f *flags) error {
 	cfg.QPS, cfg.Burst, cfg.UserAgent = f.qps, f.burst, config.Controller
+	cfg.Wrap(controller.CountWrites)
 	mgr, err := newManager(cfg, f)
 	if err != nil {
 		return err

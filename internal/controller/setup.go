@@ -90,11 +90,14 @@ func newReconciler(mgr ctrl.Manager, o Options) *reconciler {
 		inbox:    in,
 		runner:   newRunner(in, o.Clock, o.Trigger.Fire),
 		pace:     newPace(),
+		meter:    shared(),
+		places:   newPlaces(mgr.GetLogger().WithValues("controller", "stack")),
 	}
 }
 
 func setupStacks(mgr ctrl.Manager, o Options) error {
 	maps := mapper{client: mgr.GetClient()}
+	r := newReconciler(mgr, o)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("stack").
 		For(&v1alpha1.Stack{}, builder.WithPredicates(specOrAnnotations)).
@@ -104,7 +107,8 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&coordinationv1.Lease{}, maps.to(maps.stacksOfGroup)).
 		Watches(&v1alpha1.Decision{}, maps.to(maps.stackOfDecision), builder.WithPredicates(open)).
 		WatchesRawSource(o.Trigger.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()})
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()}).
+		WithLogConstructor(r.places.of)
 	for _, object := range labelledKinds() {
 		b = b.WatchesMetadata(object, maps.to(stackByLabel))
 	}
@@ -113,7 +117,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 			b = b.WatchesMetadata(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
 		}
 	}
-	made, err := b.Build(newReconciler(mgr, o))
+	made, err := b.Build(r)
 	if err != nil {
 		return err
 	}
