@@ -230,7 +230,7 @@ func TestNamespacedRights(t *testing.T) {
 		}
 	}
 	args, _ := containers(t, got["Deployment ops/lockstep-controller"])[0]["args"].([]any)
-	if !slices.Contains(args, any("--namespaces=shop,shop-blue,gateways")) {
+	if !slices.Contains(args, any("--namespaces=shop,shop-blue")) || !slices.Contains(args, any("--gateway-namespaces=gateways")) {
 		t.Errorf("the controller is started with %v", args)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -65,7 +66,8 @@ func newManager(cfg *rest.Config, f *flags) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   controller.CacheOptions(f.namespace),
+		Controller:              ctrlconfig.Controller{SkipNameValidation: &f.again},
+		Cache:                   controller.CacheOptions(f.namespace, f.namespaces...),
 		Metrics:                 metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,
@@ -96,6 +98,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	live = controller.Within(live, f.namespaces, f.gateways)
 	applier := apply.New(apply.Options{
 		Client:              live,
 		Config:              mgr.GetConfig(),
@@ -123,6 +126,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 		Observer:                observer,
 		Applier:                 applier,
 		Trigger:                 trigger,
+		Namespaces:              f.namespaces,
 		MaxConcurrentReconciles: f.stacksAtOnce,
 	})
 }

@@ -38,6 +38,8 @@ type Options struct {
 	Applier Applier
 	// Trigger asks for passes from outside; share it with what watches sources. Default: one of its own.
 	Trigger *Trigger
+	// Namespaces that the controller may see, where it may not see all; those of the cache. Default: all.
+	Namespaces []string
 	// Clock tells the time. Default: the machine's.
 	Clock clock.WithDelayedExecution
 	// MaxConcurrentReconciles is how many Stacks are worked on at the same time. Default: 8.
@@ -109,7 +111,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		WatchesRawSource(o.Trigger.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()}).
 		WithLogConstructor(r.places.of)
-	for _, object := range labelledKinds() {
+	for _, object := range labelledKinds(o.Namespaces) {
 		b = b.WatchesMetadata(object, maps.to(stackByLabel))
 	}
 	for _, object := range policyKinds() {
