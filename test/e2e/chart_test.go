@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/config"
+	"github.com/lockstep-dev/lockstep/internal/controller"
+	"github.com/lockstep-dev/lockstep/internal/testkit/journey"
+)
+
+// helm installs charts as people do: with the command, built from pinned sources.
+type helm struct {
+	t   *testing.T
+	ctx context.Context
+	dir string
+}
+
+// withHelm takes away what the other tests run with, and puts it back when the test ends.
+func withHelm(t *testing.T) *helm {
+	t.Helper()
+	if os.Getenv("LOCKSTEP_HELM") == "" {
+		t.Fatal("LOCKSTEP_HELM is not set: run this through make e2e, or set it to a helm command of version 4")
+	}
+	h := &helm{t: t, ctx: context.WithoutCancel(t.Context()), dir: t.TempDir()}
+	h.must(cluster.MustRun(h.ctx, nil, "uninstall"))
+	h.restricted()
+	t.Cleanup(func() {
+		h.uninstall()
+		if err := cluster.Install(h.ctx, nil); err != nil {
+			t.Errorf("Lockstep is not installed again for the tests that follow: %v", err)
+		}
+	})
+	return h
+}
+
+func (h *helm) must(_ journey.Result, err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// restricted makes sure that the namespace lets no Pod in that is not restricted.
+func (h *helm) restricted() {
+	h.t.Helper()
+	ns := &corev1.Namespace{}
+	if err := cluster.Get(h.ctx, client.ObjectKey{Name: config.Namespace}, ns); err != nil {
+		h.t.Fatal(err)
+	}
+	if level := ns.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
+		h.t.Fatalf("namespace %s enforces %q, want restricted", config.Namespace, level)
+	}
+}
+
+func (h *helm) run(args ...string) {
+	h.t.Helper()
+	cmd := exec.CommandContext(h.ctx, os.Getenv("LOCKSTEP_HELM"), append(args, "--namespace", config.Namespace)...)
+	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+h.dir, "HELM_CONFIG_HOME="+h.dir, "HELM_DATA_HOME="+h.dir)
+	began := time.Now()
+	out, err := cmd.CombinedOutput()
+	h.t.Logf("helm %s (%.1f s)\n%s", strings.Join(args, " "), time.Since(began).Seconds(), out)
+	if err != nil {
+		h.t.Fatalf("helm %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+// install has the chart take over what kubectl lockstep install left: the kinds.
+func (h *helm) install(chart, tag string) {
+	h.t.Helper()
+	h.run("upgrade", "--install", "lockstep", chart, "--set-string", "image.tag="+tag, "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
+	h.runs(tag)
+}
+
+func (h *helm) uninstall() { h.run("uninstall", "lockstep", "--ignore-not-found", "--wait") }
+
+// runs makes sure that two replicas are ready, and run the build.
+func (h *helm) runs(tag string) {
+	h.t.Helper()
+	d := &appsv1.Deployment{}
+	if err := cluster.Get(h.ctx, client.ObjectKey{Namespace: config.Namespace, Name: config.Controller}, d); err != nil {
+		h.t.Fatal(err)
+	}
+	if d.Status.ReadyReplicas != 2 || d.Status.UpdatedReplicas != 2 {
+		h.t.Fatalf("%d of 2 replicas are ready, %d of them new", d.Status.ReadyReplicas, d.Status.UpdatedReplicas)
+	}
+	if image := d.Spec.Template.Spec.Containers[0].Image; image != "lockstep.dev/controller:"+tag {
+		h.t.Fatalf("the controller is %s, want the build %s", image, tag)
+	}
+}
+
+func (h *helm) file(path ...string) string {
+	h.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(append([]string{cluster.Root}, path...)...))
+	if err != nil {
+		h.t.Fatalf("not built (make e2e builds it): %v", err)
+	}
+	return strings.TrimSpace(string(raw))
+}
+
+// leader is the Pod that holds the Lease.
+func (h *helm) leader() string {
+	h.t.Helper()
+	lease := &coordinationv1.Lease{}
+	if err := cluster.Get(h.ctx, client.ObjectKey{Namespace: config.Namespace, Name: controller.LeaderElectionID}, lease); err != nil {
+		h.t.Fatal(err)
+	}
+	if lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	return pod
+}
+
+// killLeader sends SIGKILL to the process of the Pod that holds the Lease, and waits until another Pod has it.
+func (h *helm) killLeader() {
+	h.t.Helper()
+	was := h.leader()
+	pod := &corev1.Pod{}
+	if err := cluster.Get(h.ctx, client.ObjectKey{Namespace: config.Namespace, Name: was}, pod); err != nil {
+		h.t.Fatal(err)
+	}
+	uid := string(pod.UID)
+	script := fmt.Sprintf(`for p in $(pgrep -f ^/lockstep-controller); do if grep -qE '%s|%s' /proc/$p/cgroup; then kill -KILL $p && echo killed $p; fi; done`,
+		uid, strings.ReplaceAll(uid, "-", "_"))
+	out, err := exec.CommandContext(h.ctx, os.Getenv("LOCKSTEP_CLUSTER_COMMAND"), "run", "--", "sh", "-c", script).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "killed") {
+		h.t.Fatalf("the leader %s was not killed: %v %s", was, err, out)
+	}
+	began := time.Now()
+	err = journey.Until(h.ctx, time.Minute, func(context.Context) error {
+		if now := h.leader(); now == "" || now == was {
+			return fmt.Errorf("the leader is %q, as before it was killed", now)
+		}
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Logf("%s took over from %s after %.1f s", h.leader(), was, time.Since(began).Seconds())
+}
+
+// TestChart installs the chart, takes a release live, kills the leader of the two replicas in the middle of another one, and
+// takes the chart away; users notice none of it.
+func TestChart(t *testing.T) {
+	h := withHelm(t)
+	chart, tag := filepath.Join(cluster.Root, "charts", "lockstep"), h.file("build", "images", "controller.tag")
+	h.install(chart, tag)
+	s := started(t, "chart", settings{})
+	s.version("2.0.0", "catalog", "frontend")
+	s.run(0, "release", "shop", "--wait=Hold")
+	s.run(0, "promote", "shop", "--wait=Live")
+	v2 := s.unit().LiveRelease
+	s.usersSee(v2)
+
+	go func() { _ = cluster.Run(s.ctx, nil, "rollback", "shop", "-n", s.home) }()
+	h.killLeader()
+	s.until(2*time.Minute, "rolled back", func(stack *v1alpha1.Stack) bool {
+		return stack.Status.Units[0].LiveRelease != v2 && stack.Status.Units[0].ActiveRelease == ""
+	})
+	back := s.unit()
+	s.usersSee(back.LiveRelease)
+
+	h.uninstall()
+	for _, o := range []client.Object{&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Controller}}} {
+		if err := cluster.Get(s.ctx, client.ObjectKeyFromObject(o), o); client.IgnoreNotFound(err) != nil || err == nil {
+			t.Errorf("%s is still there: %v", o.GetName(), err)
+		}
+	}
+	time.Sleep(3 * time.Second) // users go on meanwhile
+	if left := s.unit(); left.LiveRelease != back.LiveRelease {
+		t.Errorf("the Stack is not what it was: %+v, want %+v", left, back)
+	}
+	s.answers()
+
+	h.install(chart, tag)
+	s.version("3.0.0", "catalog", "frontend")
+	s.untilSlotFree()
+	s.run(0, "release", "shop", "--wait=Hold")
+	s.run(0, "promote", "shop", "--wait=Live")
+	s.usersSee(s.unit().LiveRelease)
+	s.happy()
+}
+
+// untilSlotFree waits until one of the slots is idle.
+func (s *shop) untilSlotFree() {
+	s.t.Helper()
+	s.until(2*time.Minute, "with an idle slot", func(stack *v1alpha1.Stack) bool {
+		for _, slot := range stack.Status.Slots {
+			if slot.State == v1alpha1.SlotIdle {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// TestUpgradeInMidRelease has the build before this one take a release to its hold, upgrades Lockstep to this one, and
+// promotes. hack/previous says which commit the other build is of.
+func TestUpgradeInMidRelease(t *testing.T) {
+	h := withHelm(t)
+	chart, tag := filepath.Join(cluster.Root, "charts", "lockstep"), h.file("build", "images", "controller.tag")
+	oldTag := h.file("build", "previous", "controller.tag")
+	if oldTag == tag {
+		t.Fatalf("the build of %s is the same as this one", h.file("build", "previous", "commit"))
+	}
+	oldChart := filepath.Join(cluster.Root, "build", "previous", "src", "charts", "lockstep")
+	if _, err := os.Stat(oldChart); err != nil {
+		oldChart = chart // before there was one
+	}
+	t.Logf("from commit %s with the chart %s", h.file("build", "previous", "commit"), oldChart)
+	h.install(oldChart, oldTag)
+	s := started(t, "upgrade", settings{})
+	s.version("2.0.0", "catalog", "frontend")
+	s.run(0, "release", "shop", "--wait=Hold")
+	held := s.unit()
+
+	h.install(chart, tag)
+	if now := s.unit(); now.ActiveRelease != held.ActiveRelease || now.Step == nil || now.Step.Kind != v1alpha1.StepHold || now.Step.Attempt != held.Step.Attempt {
+		t.Errorf("the upgrade moved the release: %+v, want %+v", now.Step, held.Step)
+	}
+	s.run(0, "promote", "shop", "--wait=Live")
+	s.usersSee(held.ActiveRelease)
+	s.run(0, "rollback", "shop", "--wait=Live")
+	s.usersSee(held.LiveRelease)
+	s.happy()
+}
