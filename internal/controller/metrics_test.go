@@ -285,7 +285,7 @@ func TestWritesAreCountedByVerbAndResource(t *testing.T) {
 		"{true,,services,ok,create} 1",
 	)
 	server.Close()
-	if _, err := c.Post(server.URL+"/api/v1/namespaces", "", nil); err == nil { //nolint:bodyclose // there is no answer
+	if _, err := c.Post(server.URL+"/api/v1/namespaces", "", nil); err == nil {
 		t.Fatal("a server that is closed has answered")
 	}
 	if got := gathered(t, m.registry, "lockstep_api_writes_total"); !slices.Contains(got, "{false,,namespaces,error,create} 1") {
