@@ -125,13 +125,26 @@ func (h *helm) leader() string {
 	return pod
 }
 
-// killLeader sends SIGKILL to the process of the Pod that holds the Lease, and waits until another Pod has it.
+// killLeader sends SIGKILL to the process of the Pod that holds the Lease, removes the Pod, so that the kubelet does not start
+// the process again, and waits until the Pod that stood by has the Lease.
 func (h *helm) killLeader() {
 	h.t.Helper()
 	was := h.leader()
-	pod := &corev1.Pod{}
-	if err := cluster.Get(h.ctx, client.ObjectKey{Namespace: config.Namespace, Name: was}, pod); err != nil {
+	pods := &corev1.PodList{}
+	if err := cluster.List(h.ctx, pods, client.InNamespace(config.Namespace), client.MatchingLabels{"app.kubernetes.io/component": "controller"}); err != nil {
 		h.t.Fatal(err)
+	}
+	var pod *corev1.Pod
+	stoodBy := ""
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.Name == was {
+			pod = p
+		} else if p.DeletionTimestamp == nil {
+			stoodBy = p.Name
+		}
+	}
+	if pod == nil || stoodBy == "" {
+		h.t.Fatalf("the leader is %q, of %d Pods", was, len(pods.Items))
 	}
 	uid := string(pod.UID)
 	script := fmt.Sprintf(`for p in $(pgrep -f ^/lockstep-controller); do if grep -qE '%s|%s' /proc/$p/cgroup; then kill -KILL $p && echo killed $p; fi; done`,
@@ -141,9 +154,12 @@ func (h *helm) killLeader() {
 		h.t.Fatalf("the leader %s was not killed: %v %s", was, err, out)
 	}
 	began := time.Now()
+	if err := cluster.Delete(h.ctx, pod, client.GracePeriodSeconds(0)); err != nil {
+		h.t.Fatal(err)
+	}
 	err = journey.Until(h.ctx, time.Minute, func(context.Context) error {
-		if now := h.leader(); now == "" || now == was {
-			return fmt.Errorf("the leader is %q, as before it was killed", now)
+		if now := h.leader(); now != stoodBy {
+			return fmt.Errorf("the leader is %q, want %s, which stood by", now, stoodBy)
 		}
 		return nil
 	})
