@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -90,15 +93,20 @@ func (h *helm) uninstall() { h.run("uninstall", "lockstep", "--ignore-not-found"
 // runs makes sure that two replicas are ready, and run the build.
 func (h *helm) runs(tag string) {
 	h.t.Helper()
+	h.runsImage("lockstep.dev/controller:"+tag, 2)
+}
+
+func (h *helm) runsImage(want string, replicas int32) {
+	h.t.Helper()
 	d := &appsv1.Deployment{}
 	if err := cluster.Get(h.ctx, client.ObjectKey{Namespace: config.Namespace, Name: config.Controller}, d); err != nil {
 		h.t.Fatal(err)
 	}
-	if d.Status.ReadyReplicas != 2 || d.Status.UpdatedReplicas != 2 {
-		h.t.Fatalf("%d of 2 replicas are ready, %d of them new", d.Status.ReadyReplicas, d.Status.UpdatedReplicas)
+	if d.Status.ReadyReplicas != replicas || d.Status.UpdatedReplicas != replicas {
+		h.t.Fatalf("%d of %d replicas are ready, %d are new", d.Status.ReadyReplicas, replicas, d.Status.UpdatedReplicas)
 	}
-	if image := d.Spec.Template.Spec.Containers[0].Image; image != "lockstep.dev/controller:"+tag {
-		h.t.Fatalf("the controller is %s, want the build %s", image, tag)
+	if image := d.Spec.Template.Spec.Containers[0].Image; image != want {
+		h.t.Fatalf("the controller is %s, want %s", image, want)
 	}
 }
 
@@ -169,6 +177,102 @@ func (h *helm) killLeader() {
 	h.t.Logf("%s took over from %s after %.1f s", h.leader(), was, time.Since(began).Seconds())
 }
 
+// measured makes sure that the leader's metrics speak of the release, and of writes with the rights of teams.
+func (h *helm) measured() {
+	h.t.Helper()
+	clients := h.clients()
+	raw, err := clients.CoreV1().Pods(config.Namespace).ProxyGet("http", h.leader(), "8080", "/metrics", nil).DoRaw(h.ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, want := range []string{
+		`lockstep_switch_duration_seconds_count{kind="Switch"} 1`,
+		`lockstep_step_duration_seconds_count{outcome="Done",step="Hold"} 1`,
+		`lockstep_release_duration_seconds_count{kind="Release",outcome="Live"} 2`,
+		`lockstep_api_writes_total{dry_run="false",group="apps",resource="deployments",result="ok",verb=`,
+		`lockstep_api_writes_total{dry_run="false",group="lockstep.dev",resource="stacks/status",result="ok",verb="update"}`,
+		`controller_runtime_reconcile_total{controller="stack",result="success"}`,
+	} {
+		if !strings.Contains(string(raw), want) {
+			h.t.Errorf("the metrics lack %s", want)
+		}
+	}
+	for line := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(line, "lockstep_switch_duration_seconds_sum") || strings.HasPrefix(line, "lockstep_step_duration_seconds_sum") {
+			h.t.Log(strings.TrimSpace(line))
+		}
+	}
+}
+
+// logged makes sure that each effect of a release is a line that says of which Stack, release and step.
+func (h *helm) logged(stack string) {
+	h.t.Helper()
+	raw, err := h.clients().CoreV1().Pods(config.Namespace).GetLogs(h.leader(), &corev1.PodLogOptions{}).DoRaw(h.ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	applied := 0
+	for line := range strings.Lines(string(raw)) {
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) != nil || entry["verb"] != "ApplyMember" || entry["stack"] != stack {
+			continue
+		}
+		applied++
+		if entry["step"] != "Deploy" || entry["release"] == nil || entry["object"] == nil {
+			h.t.Errorf("the line does not say where it is: %s", line)
+		}
+	}
+	if applied == 0 {
+		h.t.Errorf("no line of the log tells of a member of %s that was applied:\n%s", stack, raw)
+	}
+}
+
+func (h *helm) clients() *kubernetes.Clientset {
+	h.t.Helper()
+	clients, err := kubernetes.NewForConfig(cluster.Config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return clients
+}
+
+// TestAirGapped installs from a mirror, by digest, with the chart and with the command. The node asks no registry: the Pods
+// run only where the image is named exactly as it was mirrored.
+func TestAirGapped(t *testing.T) {
+	h := withHelm(t)
+	const registry = "registry.internal/mirror"
+	tag := h.file("build", "images", "controller.tag")
+	digest := h.mirror("lockstep.dev/controller:"+tag, registry+"/controller")
+	h.run("upgrade", "--install", "lockstep", filepath.Join(cluster.Root, "charts", "lockstep"), "--set-string", "image.registry="+registry,
+		"--set-string", "image.digest="+digest, "--take-ownership", "--force-conflicts", "--wait", "--timeout", "2m")
+	h.runsImage(registry+"/controller@"+digest, 2)
+	h.uninstall()
+	h.must(cluster.MustRun(h.ctx, nil, "install", "--registry", registry, "--digest", digest, "--wait", "--timeout", "2m"))
+	h.runsImage(registry+"/controller@"+digest, 1)
+	h.must(cluster.MustRun(h.ctx, nil, "uninstall"))
+}
+
+// mirror gives an image of the node another name, by its digest, as if it had been pulled from there.
+func (h *helm) mirror(image, name string) (digest string) {
+	h.t.Helper()
+	ctr := filepath.Join(filepath.Dir(os.Getenv("LOCKSTEP_KUBECTL")), "ctr") + " --address /run/lockstep/containerd.sock --namespace k8s.io images "
+	inside := func(script string) string {
+		h.t.Helper()
+		out, err := exec.CommandContext(h.ctx, os.Getenv("LOCKSTEP_CLUSTER_COMMAND"), "run", "--", "sh", "-c", script).Output()
+		if err != nil {
+			h.t.Fatalf("%s: %v (this test needs the local cluster)", script, err)
+		}
+		return string(out)
+	}
+	digest = regexp.MustCompile("sha256:[0-9a-f]{64}").FindString(inside(ctr + "ls name==" + image))
+	if digest == "" {
+		h.t.Fatalf("image %s is not on the node", image)
+	}
+	inside(ctr + "tag --force " + image + " " + name + "@" + digest)
+	h.t.Cleanup(func() { inside(ctr + "rm " + name + "@" + digest) })
+	return digest
+}
+
 // TestChart installs the chart, takes a release live, kills the leader of the two replicas in the middle of another one, and
 // takes the chart away; users notice none of it.
 func TestChart(t *testing.T) {
@@ -181,6 +285,8 @@ func TestChart(t *testing.T) {
 	s.run(0, "promote", "shop", "--wait=Live")
 	v2 := s.unit().LiveRelease
 	s.usersSee(v2)
+	h.measured()
+	h.logged(s.home + "/shop")
 
 	go func() { _ = cluster.Run(s.ctx, nil, "rollback", "shop", "-n", s.home) }()
 	h.killLeader()
