@@ -9,6 +9,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := -trimpath -buildvcs=false
 TOOLS := $(LOCKSTEP_CACHE)/tools-$(shell cat hack/tools/go.mod hack/tools/go.sum | sha256sum | cut -c1-12)
 CLUSTER := $(LOCKSTEP_CACHE)/bin/cluster-$(shell cat hack/cluster/go.mod $$(find hack/cluster -name '*.go' -not -name '*_test.go' | LC_ALL=C sort) | sha256sum | cut -c1-12)
+export LOCKSTEP_HELM := $(LOCKSTEP_CACHE)/bin/helm-$(shell cat hack/helm/go.mod hack/helm/go.sum | sha256sum | cut -c1-12)
 BUILD := build
 MODULES := . hack/cluster
 
@@ -29,11 +30,11 @@ unit: assets ## Fast tests: planner stories, simulated world, API server (envtes
 	go -C hack/cluster test ./...
 
 .PHONY: e2e
-e2e: cluster images ## Journeys on the real cluster, with real traffic, under the witness
+e2e: cluster images previous $(LOCKSTEP_HELM) ## Journeys on the real cluster, with real traffic, under the witness
 	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: soak
-soak: cluster images ## The same for long: many kills, aborts in every step, the model deeper
+soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills, aborts in every step, the model deeper
 	go test -timeout 60m -count=1 ./internal/plan -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
 	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
@@ -62,6 +63,10 @@ build: ## Build the controller and the kubectl plugin into build/bin
 images: $(CLUSTER) ## Build the images of controller and shop, without Docker, into build/images
 	hack/images $(CLUSTER)
 
+.PHONY: previous
+previous: $(CLUSTER) images ## Build the image of the controller as it was before its last change
+	hack/previous $(CLUSTER)
+
 .PHONY: cluster
 cluster: $(CLUSTER) ## Build what is missing and start the local cluster in the background
 	hack/with-cluster --up $(CLUSTER)
@@ -87,6 +92,11 @@ $(TOOLS)/%:
 	@echo "building $* (once; about three minutes on two cores)"
 	@mkdir -p $(TOOLS)
 	go -C hack/tools build -o $(TOOLS)/ $$(go -C hack/tools list tool | grep '/$*$$')
+
+$(LOCKSTEP_HELM):
+	@echo "building helm (once; about two minutes on two cores)"
+	@mkdir -p $(dir $(LOCKSTEP_HELM))
+	go -C hack/helm build -o $(LOCKSTEP_HELM) helm.sh/helm/v4/cmd/helm
 
 $(CLUSTER):
 	@echo "building the cluster command"

@@ -35,6 +35,8 @@ type Options struct {
 	Registry string
 	// Tag replaces the images' tag. Default: as in the manifests.
 	Tag string
+	// Digest, sha256:…, is used instead of the tag.
+	Digest string
 	// Image replaces the controller's image as a whole.
 	Image string
 }
@@ -129,6 +131,9 @@ func (o Options) image(image string) string {
 	name, tag, _ := strings.Cut(image, ":")
 	if o.Registry != "" {
 		name = strings.TrimSuffix(o.Registry, "/") + "/" + strings.TrimPrefix(name, placeholder)
+	}
+	if o.Digest != "" {
+		return name + "@" + o.Digest
 	}
 	if o.Tag != "" {
 		tag = o.Tag

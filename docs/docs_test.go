@@ -14,10 +14,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/lockstep-dev/lockstep/internal/cli"
+	"github.com/lockstep-dev/lockstep/internal/controller"
 )
 
 const root = ".."
@@ -325,6 +328,33 @@ func moduleOf(path string, modules []string) string {
 		}
 	}
 	return longest
+}
+
+// TestMetrics: every metric has its row in metrics.md, with its labels, and no row is of one that does not exist; alerts
+// use none that does not exist either.
+func TestMetrics(t *testing.T) {
+	page := read(t, "metrics.md")
+	known := map[string]string{}
+	described := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: \{([a-z_,]*)\}`)
+	for _, collector := range controller.Metrics() {
+		descriptions := make(chan *prometheus.Desc, 1)
+		collector.Describe(descriptions)
+		m := described.FindStringSubmatch((<-descriptions).String())
+		known[m[1]] = "`" + strings.ReplaceAll(m[2], ",", "`, `") + "`"
+	}
+	told := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(lockstep_[a-z_]+)` \\| [a-z]+ \\| ([^|]*) \\|").FindAllStringSubmatch(page, -1) {
+		told[m[1]] = m[2]
+	}
+	if diff := cmp.Diff(known, told); diff != "" {
+		t.Errorf("metrics and their labels (-code +metrics.md):\n%s", diff)
+	}
+	for _, name := range regexp.MustCompile(`lockstep_[a-z_]+`).FindAllString(page, -1) {
+		base := strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
+		if known[base] == "" {
+			t.Errorf("metrics.md names %s, which does not exist", name)
+		}
+	}
 }
 
 // pages are the pages of the documentation.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,8 @@ type flags struct {
 	metricsAddress string
 	probeAddress   string
 	namespace      string
+	namespaces     []string
+	gateways       []string
 	workDir        string
 	allowFileURLs  bool
 	leaderElect    bool
@@ -26,6 +29,9 @@ type flags struct {
 	qps            float32
 	burst          int
 	logLevel       string
+
+	// again is whether this process has run a controller before, as tests do.
+	again bool
 }
 
 func command() *cobra.Command {
@@ -52,6 +58,8 @@ func (f *flags) add(cmd *cobra.Command) {
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "where metrics are served; 0 for nowhere")
 	set.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
 	set.StringVar(&f.namespace, "namespace", ownNamespace(), "the controller's own namespace: frozen content and the leader's Lease are kept there")
+	set.StringSliceVar(&f.namespaces, "namespaces", nil, "see these namespaces alone: those of Stacks and of their slots, which have to exist (default: all namespaces)")
+	set.StringSliceVar(&f.gateways, "gateway-namespaces", nil, "besides --namespaces, look for gateways in these")
 	set.StringVar(&f.workDir, "work-dir", "", "where checkouts are kept while they are rendered (default: the system's folder for temporary files)")
 	set.BoolVar(&f.allowFileURLs, "allow-file-repositories", false, "read repositories at file:// from the controller's own disk")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "work only while holding the leader's Lease, so that others can stand by")
@@ -67,6 +75,9 @@ func (f *flags) add(cmd *cobra.Command) {
 func (f *flags) check() error {
 	if _, err := f.level(); err != nil {
 		return err
+	}
+	if len(f.gateways) > 0 && len(f.namespaces) == 0 {
+		return errors.New("--gateway-namespaces goes with --namespaces: without it gateways are looked for everywhere")
 	}
 	if f.leaseDuration <= f.renewDeadline || f.renewDeadline <= f.retryPeriod {
 		return fmt.Errorf("--lease-duration (%s) must be longer than --lease-renew-deadline (%s), and that longer than --lease-retry-period (%s)",

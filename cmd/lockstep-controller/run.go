@@ -12,6 +12,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -36,6 +37,7 @@ func run(ctx context.Context, f *flags) error {
 
 func serve(ctx context.Context, cfg *rest.Config, f *flags) error {
 	cfg.QPS, cfg.Burst, cfg.UserAgent = f.qps, f.burst, config.Controller
+	cfg.Wrap(controller.CountWrites)
 	mgr, err := newManager(cfg, f)
 	if err != nil {
 		return err
@@ -64,7 +66,8 @@ func newManager(cfg *rest.Config, f *flags) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   controller.CacheOptions(f.namespace),
+		Controller:              ctrlconfig.Controller{SkipNameValidation: &f.again},
+		Cache:                   controller.CacheOptions(f.namespace, f.namespaces...),
 		Metrics:                 metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:  f.probeAddress,
 		LeaderElection:          f.leaderElect,
@@ -95,6 +98,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	live = controller.Within(live, f.namespaces, f.gateways)
 	applier := apply.New(apply.Options{
 		Client:              live,
 		Config:              mgr.GetConfig(),
@@ -123,6 +127,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 		Observer:                observer,
 		Applier:                 applier,
 		Trigger:                 trigger,
+		Namespaces:              f.namespaces,
 		MaxConcurrentReconciles: f.stacksAtOnce,
 	})
 }

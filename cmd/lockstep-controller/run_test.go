@@ -31,6 +31,7 @@ import (
 	"github.com/lockstep-dev/lockstep/config"
 	"github.com/lockstep-dev/lockstep/internal/render"
 	"github.com/lockstep-dev/lockstep/internal/testkit/apiserver"
+	"github.com/lockstep-dev/lockstep/internal/testkit/chart"
 )
 
 func TestMain(m *testing.M) {
@@ -44,18 +45,77 @@ func TestControllerRunsWithTheRightsThatItShipsWith(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs an API server")
 	}
-	server, err := apiserver.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
+	server := startServer(t)
 	team(t, server.Client)
+	deploys(t, server, testFlags())
+}
+
+// TestControllerRunsInNamespacesThatItIsGiven: as the chart installs it with rbac.scope Namespaced.
+func TestControllerRunsInNamespacesThatItIsGiven(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs an API server")
+	}
+	server := startServer(t)
+	team(t, server.Client)
+	for _, slot := range []string{"blue", "green"} {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop-" + slot, Labels: map[string]string{
+			v1alpha1.LabelStack: "shop", v1alpha1.LabelStackNamespace: "shop",
+		}}}
+		must(t, server.Client.Create(t.Context(), ns))
+	}
+	must(t, server.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}}))
+	f := testFlags()
+	f.namespaces, f.gateways = []string{"shop", "shop-blue", "shop-green"}, []string{"default"}
+	narrow(t, server, `{rbac: {scope: Namespaced, namespaces: [shop, shop-blue, shop-green], gatewayNamespaces: [default]}}`)
+	deploys(t, server, f)
+
+	as, err := client.New(ownConfig(t, server), client.Options{Scheme: server.Scheme})
+	must(t, err)
+	for _, list := range []client.ObjectList{&v1alpha1.StackList{}, &corev1.PodList{}, &corev1.NamespaceList{}} {
+		if err := as.List(t.Context(), list); err == nil {
+			t.Errorf("it may list %T everywhere", list)
+		}
+	}
+	if err := as.List(t.Context(), &corev1.PodList{}, client.InNamespace("other")); err == nil {
+		t.Error("it may list Pods of a namespace that it was not given")
+	}
+}
+
+// narrow takes the rights in the whole cluster away, and gives those of the chart with values.
+func narrow(t *testing.T, server *apiserver.Server, values string) {
+	t.Helper()
+	must(t, server.Client.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: config.Controller}}))
+	objects, err := chart.Render("../../charts/lockstep", config.Namespace, values)
+	must(t, err)
+	for _, o := range objects {
+		if o.GroupVersionKind().Group == rbacv1.GroupName && o.GetName() != v1alpha1.ReleaserClusterRole {
+			must(t, server.Apply(o))
+		}
+	}
+}
+
+func startServer(t *testing.T) *apiserver.Server {
+	t.Helper()
+	server, err := apiserver.Start()
+	must(t, err)
+	t.Cleanup(func() { _ = server.Stop() })
+	return server
+}
+
+// deploys starts the controller as its own ServiceAccount, and waits until it has deployed the team's release; nothing
+// that it wanted on the way may have been forbidden.
+func deploys(t *testing.T, server *apiserver.Server, f *flags) {
+	t.Helper()
 	cfg, said := ownConfig(t, server), captureLog()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, cfg, testFlags()) }()
+	go func() { ended <- serve(ctx, cfg, f) }()
 
 	waitFor(t, server.Client, said, func() bool {
+		if len(ended) > 0 {
+			t.Fatalf("it ended by itself: %v", <-ended)
+		}
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop-blue", Name: "frontend"}}
 		err := server.Client.Get(ctx, client.ObjectKeyFromObject(d), d)
 		return err == nil && d.Spec.Template.Labels[v1alpha1.LabelRelease] == "shop-1"
@@ -81,7 +141,7 @@ func testFlags() *flags {
 	f := &flags{}
 	f.add(&cobra.Command{})
 	f.metricsAddress, f.probeAddress, f.namespace = "0", "0", config.Namespace
-	f.leaderElect, f.allowFileURLs = true, true
+	f.leaderElect, f.allowFileURLs, f.again = true, true, true
 	f.qps, f.burst = -1, -1
 	return f
 }
@@ -205,8 +265,16 @@ func (b *safeBuffer) String() string {
 	return b.buffer.String()
 }
 
+// captureLog returns what is logged from now on. controller-runtime takes one logger in a process.
 func captureLog() *safeBuffer {
-	b := &safeBuffer{}
-	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(b, nil)))
-	return b
+	logged.mu.Lock()
+	defer logged.mu.Unlock()
+	logged.buffer.Reset()
+	setLogger.Do(func() { ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(logged, nil))) })
+	return logged
 }
+
+var (
+	logged    = &safeBuffer{}
+	setLogger sync.Once
+)

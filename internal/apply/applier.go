@@ -72,16 +72,13 @@ func (a *Applier) Do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", action.Verb(), action.Object(), err)
 	}
-	tell(log.FromContext(ctx), s, action, result)
+	tell(log.FromContext(ctx), action, result)
 	return result, nil
 }
 
-// tell logs what was done: for each effect a line.
-func tell(logger logr.Logger, s *plan.Snapshot, action plan.Action, result []v1alpha1.Observation) {
-	logger = logger.WithValues("stack", s.Stack.Namespace+"/"+s.Stack.Name, "verb", action.Verb(), "object", action.Object())
-	if unit := unitOf(s); unit != nil && unit.Step != nil {
-		logger = logger.WithValues("release", unit.ActiveRelease, "step", unit.Step.Kind)
-	}
+// tell logs what was done: for each effect a line. Whoever asks for it puts Stack, release and step into the logger.
+func tell(logger logr.Logger, action plan.Action, result []v1alpha1.Observation) {
+	logger = logger.WithValues("verb", action.Verb(), "object", action.Object())
 	for _, o := range result {
 		if !o.OK {
 			logger.Info("refused", "reason", o.Reason, "message", o.Message)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -36,18 +37,23 @@ func (a *app) installCommand() *cobra.Command {
 repeated, and is how Lockstep is upgraded. Needs the rights of a cluster administrator.`,
 		Example: `  kubectl lockstep install
   kubectl lockstep install --print > lockstep.yaml               # for Git
-  kubectl lockstep install --registry registry.example.com/ops   # with images from a registry of your own`,
+  kubectl lockstep install --registry registry.example.com/ops   # with images from a registry of your own
+  kubectl lockstep install --registry registry.example.com/ops --digest sha256:…`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runInstall(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.Registry, "registry", "", "take the images from this registry and path")
 	cmd.Flags().StringVar(&f.Registry, "image-prefix", "", "the same as --registry")
 	cmd.Flags().StringVar(&f.Tag, "tag", "", "take the images of this tag")
+	cmd.Flags().StringVar(&f.Digest, "digest", "", "take the image of this digest (sha256:…), whatever its tags say")
 	cmd.Flags().BoolVar(&f.print, "print", false, "print the manifests, and apply nothing")
 	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait until the controller runs")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 3*time.Minute, "how long to wait")
 	return cmd
 }
+
+// digest of an image.
+var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // system is the namespace of the controller: -n where it is given.
 func (a *app) system() string {
@@ -59,6 +65,12 @@ func (a *app) system() string {
 
 func (a *app) runInstall(ctx context.Context, f *installFlags) error {
 	f.namespace = a.system()
+	if f.Digest != "" && f.Tag != "" {
+		return usagef("give --tag or --digest, not both: a digest is used whatever the tag says")
+	}
+	if f.Digest != "" && !digest.MatchString(f.Digest) {
+		return usagef("--digest %s: give sha256: and 64 hexadecimal digits, as your registry shows them", f.Digest)
+	}
 	objects, err := f.manifests()
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/config"
@@ -68,6 +69,34 @@ func TestPassing(t *testing.T) {
 	} {
 		if got := passing(err); got != want {
 			t.Errorf("passing(%v) = %v", err, got)
+		}
+	}
+}
+
+// TestDigest: an image is named by its digest, from the registry; what is no digest is refused before anything is applied.
+func TestDigest(t *testing.T) {
+	sum := "sha256:" + strings.Repeat("0a", 32)
+	for _, c := range []struct {
+		args []string
+		want string
+		code int
+	}{
+		{[]string{"--registry", "registry.example.com/x", "--digest", sum}, "image: registry.example.com/x/controller@" + sum, 0},
+		{[]string{"--digest", "latest"}, "64 hexadecimal digits", ExitUsage},
+		{[]string{"--digest", sum, "--tag", "v1"}, "not both", ExitUsage},
+	} {
+		var out bytes.Buffer
+		o := Defaults()
+		o.IOStreams = genericclioptions.IOStreams{In: &bytes.Buffer{}, Out: &out, ErrOut: &out}
+		cmd := New(o)
+		cmd.SetArgs(append([]string{"install", "--print"}, c.args...))
+		err := cmd.ExecuteContext(t.Context())
+		text := out.String()
+		if err != nil {
+			text += err.Error()
+		}
+		if !strings.Contains(text, c.want) || ExitCode(err) != c.code {
+			t.Errorf("install %v: %v, want %q and code %d", c.args, err, c.want, c.code)
 		}
 	}
 }

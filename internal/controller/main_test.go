@@ -65,7 +65,7 @@ func asController(server *apiserver.Server) *rest.Config {
 func startController(t *testing.T, server *apiserver.Server, options Options) {
 	t.Helper()
 	skipNames := true
-	managerOptions := ctrl.Options{Scheme: server.Scheme, Cache: CacheOptions("lockstep-system"), Metrics: metricsserver.Options{BindAddress: "0"}}
+	managerOptions := ctrl.Options{Scheme: server.Scheme, Cache: CacheOptions("lockstep-system", options.Namespaces...), Metrics: metricsserver.Options{BindAddress: "0"}}
 	managerOptions.Controller.SkipNameValidation = &skipNames
 	mgr, err := ctrl.NewManager(asController(server), managerOptions)
 	if err != nil {

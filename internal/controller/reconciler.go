@@ -44,6 +44,8 @@ type reconciler struct {
 	// runner carries out what takes long.
 	runner *runner
 	pace   *pace
+	meter  *meter
+	places *places
 }
 
 // Reconcile makes one pass: it observes, plans, saves what is intended, and carries it out.
@@ -61,10 +63,13 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	seen.Results = mail.observations()
 	next := r.next(*seen, r.clock.Now())
+	was := seen.Stack.Status
 	saved, err := r.save(ctx, seen, next.Status)
 	if err != nil {
 		return lostRace(err)
 	}
+	r.meter.saw(transition{stack: stack, was: was, is: next.Status, releases: seen.Releases, at: r.clock.Now()})
+	ctx = r.places.saw(ctx, stack, next.Status)
 	// What the plan made of the results is on record now; those that it had no use for, nobody has.
 	r.inbox.drop(stack, mail)
 	wrote, err := r.carryOut(ctx, seen, next)
@@ -113,4 +118,6 @@ func (r *reconciler) forget(stack types.NamespacedName) {
 	r.runner.forget(stack)
 	r.inbox.forget(stack)
 	r.pace.forget(stack)
+	r.meter.forget(stack)
+	r.places.forget(stack)
 }

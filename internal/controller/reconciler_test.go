@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,6 +100,8 @@ func newWorld(t *testing.T, funcs interceptor.Funcs) *world {
 		inbox:  in,
 		runner: newRunner(in, w.clock, func(stack types.NamespacedName) { w.passes <- stack }),
 		pace:   newPace(),
+		meter:  newMeter(),
+		places: newPlaces(logr.Discard()),
 	}
 	return w
 }

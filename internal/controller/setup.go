@@ -38,6 +38,8 @@ type Options struct {
 	Applier Applier
 	// Trigger asks for passes from outside; share it with what watches sources. Default: one of its own.
 	Trigger *Trigger
+	// Namespaces that the controller may see, where it may not see all; those of the cache. Default: all.
+	Namespaces []string
 	// Clock tells the time. Default: the machine's.
 	Clock clock.WithDelayedExecution
 	// MaxConcurrentReconciles is how many Stacks are worked on at the same time. Default: 8.
@@ -90,11 +92,14 @@ func newReconciler(mgr ctrl.Manager, o Options) *reconciler {
 		inbox:    in,
 		runner:   newRunner(in, o.Clock, o.Trigger.Fire),
 		pace:     newPace(),
+		meter:    shared(),
+		places:   newPlaces(mgr.GetLogger().WithValues("controller", "stack")),
 	}
 }
 
 func setupStacks(mgr ctrl.Manager, o Options) error {
 	maps := mapper{client: mgr.GetClient()}
+	r := newReconciler(mgr, o)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("stack").
 		For(&v1alpha1.Stack{}, builder.WithPredicates(specOrAnnotations)).
@@ -104,8 +109,9 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&coordinationv1.Lease{}, maps.to(maps.stacksOfGroup)).
 		Watches(&v1alpha1.Decision{}, maps.to(maps.stackOfDecision), builder.WithPredicates(open)).
 		WatchesRawSource(o.Trigger.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()})
-	for _, object := range labelledKinds() {
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()}).
+		WithLogConstructor(r.places.of)
+	for _, object := range labelledKinds(o.Namespaces) {
 		b = b.WatchesMetadata(object, maps.to(stackByLabel))
 	}
 	for _, object := range policyKinds() {
@@ -113,7 +119,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 			b = b.WatchesMetadata(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
 		}
 	}
-	made, err := b.Build(newReconciler(mgr, o))
+	made, err := b.Build(r)
 	if err != nil {
 		return err
 	}

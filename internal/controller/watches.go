@@ -27,11 +27,16 @@ import (
 
 // labelledKinds are watched where they carry a Stack's label, metadata only. EndpointSlices take theirs from their
 // Service. Pods are not watched: what they come to shows in these.
-func labelledKinds() []client.Object {
-	return []client.Object{
+// Whoever may see some namespaces only cannot watch Namespaces, which belong to none.
+func labelledKinds(namespaces []string) []client.Object {
+	kinds := []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}, &batchv1.Job{}, &batchv1.CronJob{},
-		&corev1.Service{}, &corev1.Namespace{}, &discoveryv1.EndpointSlice{},
+		&corev1.Service{}, &discoveryv1.EndpointSlice{},
 	}
+	if len(namespaces) == 0 {
+		kinds = append(kinds, &corev1.Namespace{})
+	}
+	return kinds
 }
 
 func policyKinds() []client.Object {
@@ -39,12 +44,18 @@ func policyKinds() []client.Object {
 }
 
 // CacheOptions restrict the manager's cache to what triggers passes: objects that carry a Stack's label, and of those
-// little more than their names.
-func CacheOptions(controllerNamespace string) cache.Options {
+// little more than their names; and to the namespaces, where there are any.
+func CacheOptions(controllerNamespace string, namespaces ...string) cache.Options {
 	labelled, _ := labels.NewRequirement(v1alpha1.LabelStack, selection.Exists, nil) // a constant: it cannot fail
 	only := cache.ByObject{Label: labels.NewSelector().Add(*labelled)}
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: strip}
-	for _, object := range labelledKinds() {
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	for _, object := range labelledKinds(namespaces) {
 		options.ByObject[object] = only
 	}
 	grouped, _ := labels.NewRequirement(v1alpha1.LabelQueueGroup, selection.Exists, nil) // a constant: it cannot fail

@@ -1,0 +1,258 @@
+// Package charts_test holds the chart to what `kubectl lockstep install` applies.
+package charts_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/lockstep-dev/lockstep/config"
+	"github.com/lockstep-dev/lockstep/internal/testkit/chart"
+)
+
+const dir = "lockstep"
+
+func render(t *testing.T, namespace, values string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	objects, err := chart.Render(dir, namespace, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return byName(t, objects)
+}
+
+func byName(t *testing.T, objects []*unstructured.Unstructured) map[string]*unstructured.Unstructured {
+	t.Helper()
+	all := map[string]*unstructured.Unstructured{}
+	for _, o := range objects {
+		name := o.GetKind() + " " + strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/")
+		if all[name] != nil {
+			t.Errorf("%s is there twice", name)
+		}
+		all[name] = o
+	}
+	return all
+}
+
+// TestTheChartIsWhatInstallApplies: with its default values, object by object. What differs is listed here.
+func TestTheChartIsWhatInstallApplies(t *testing.T) {
+	objects, err := config.Objects(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := byName(t, objects), render(t, config.Namespace, "")
+	delete(want, "Namespace lockstep-system")                              // Helm makes it, or whoever calls Helm
+	delete(got, "PodDisruptionBudget lockstep-system/lockstep-controller") // of two replicas, one stays
+	deployment := got["Deployment lockstep-system/lockstep-controller"]
+	if n, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "replicas"); n != int64(2) {
+		t.Errorf("%v replicas by default, want 2", n)
+	}
+	if err := unstructured.SetNestedField(deployment.Object, int64(1), "spec", "replicas"); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range got {
+		withoutHelm(t, name, o)
+		if want[name] == nil {
+			t.Errorf("the chart has %s, and install has not", name)
+		}
+	}
+	for name, o := range want {
+		if got[name] == nil {
+			t.Errorf("install applies %s, and the chart has it not", name)
+			continue
+		}
+		if diff := cmp.Diff(o.Object, got[name].Object); diff != "" {
+			t.Errorf("%s (-install +chart):\n%s", name, diff)
+		}
+	}
+}
+
+// withoutHelm takes off what tells that an object is of a chart.
+func withoutHelm(t *testing.T, name string, o *unstructured.Unstructured) {
+	t.Helper()
+	labels, annotations := o.GetLabels(), o.GetAnnotations()
+	for _, key := range []string{"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"} {
+		if labels[key] == "" {
+			t.Errorf("%s has no label %s", name, key)
+		}
+		delete(labels, key)
+	}
+	if keep := annotations["helm.sh/resource-policy"] == "keep"; keep != (o.GetKind() == "CustomResourceDefinition") {
+		t.Errorf("%s: kept when the chart is uninstalled: %v", name, keep)
+	}
+	delete(annotations, "helm.sh/resource-policy")
+	if len(labels) == 0 {
+		labels = nil
+	}
+	o.SetLabels(labels)
+	if len(annotations) == 0 {
+		annotations = nil
+	}
+	o.SetAnnotations(annotations)
+}
+
+const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// TestValues: what a value is for is where it belongs, in the namespace of the installation.
+func TestValues(t *testing.T) {
+	got := render(t, "ops", `
+image: {registry: registry.example.com/mirror/, digest: "`+digest+`", pullPolicy: Always, pullSecrets: [mirror]}
+replicas: 3
+resources: {limits: {memory: 2Gi}}
+goMemoryLimit: 1GiB
+workDirSize: 5Gi
+nodeSelector: {disk: ssd}
+tolerations: [{key: infra, operator: Exists}]
+affinity: {podAntiAffinity: {}}
+topologySpreadConstraints: [{maxSkew: 1}]
+priorityClassName: system-cluster-critical
+extraLabels: {team: ops}
+podLabels: {sidecar: "no"}
+podAnnotations: {note: hello}
+serviceAccount: {annotations: {role: lockstep}}
+logLevel: debug
+extraArgs: [--stacks-at-once=4]
+podDisruptionBudget: {minAvailable: 50%}
+serviceMonitor: {enabled: true, interval: 10s, labels: {release: prometheus}}
+`)
+	deployment := got["Deployment ops/lockstep-controller"]
+	container := containers(t, deployment)[0]
+	args, _ := container["args"].([]any)
+	for _, arg := range []any{"--log-level=debug", "--stacks-at-once=4", "--leader-elect"} {
+		if !slices.Contains(args, arg) {
+			t.Errorf("%s is not among the controller's arguments %v", arg, args)
+		}
+	}
+	pod := "spec.template.spec."
+	for _, c := range []struct {
+		object *unstructured.Unstructured
+		path   string
+		want   any
+	}{
+		{deployment, "spec.replicas", int64(3)},
+		{deployment, pod + "nodeSelector.disk", "ssd"},
+		{deployment, pod + "tolerations", []any{map[string]any{"key": "infra", "operator": "Exists"}}},
+		{deployment, pod + "affinity.podAntiAffinity", map[string]any{}},
+		{deployment, pod + "topologySpreadConstraints", []any{map[string]any{"maxSkew": int64(1)}}},
+		{deployment, pod + "priorityClassName", "system-cluster-critical"},
+		{deployment, pod + "imagePullSecrets", []any{map[string]any{"name": "mirror"}}},
+		{deployment, pod + "volumes", []any{map[string]any{"name": "tmp", "emptyDir": map[string]any{"sizeLimit": "5Gi"}}}},
+		{deployment, "spec.template.metadata.labels.team", "ops"},
+		{deployment, "spec.template.metadata.labels.sidecar", "no"},
+		{deployment, "spec.template.metadata.annotations.note", "hello"},
+		{&unstructured.Unstructured{Object: container}, "image", "registry.example.com/mirror/controller@" + digest},
+		{&unstructured.Unstructured{Object: container}, "imagePullPolicy", "Always"},
+		{&unstructured.Unstructured{Object: container}, "resources.limits.memory", "2Gi"},
+		{got["ServiceAccount ops/lockstep-controller"], "metadata.annotations.role", "lockstep"},
+		{got["PodDisruptionBudget ops/lockstep-controller"], "spec.minAvailable", "50%"},
+		{got["ServiceMonitor ops/lockstep-controller"], "metadata.labels.release", "prometheus"},
+		{got["Service ops/lockstep-controller-metrics"], "spec.selector", map[string]any{"app.kubernetes.io/name": "lockstep", "app.kubernetes.io/component": "controller"}},
+		{got["ClusterRoleBinding lockstep-controller"], "subjects", []any{map[string]any{"kind": "ServiceAccount", "name": "lockstep-controller", "namespace": "ops"}}},
+	} {
+		if c.object == nil {
+			t.Errorf("the object with %s is missing", c.path)
+			continue
+		}
+		value, _, err := unstructured.NestedFieldNoCopy(c.object.Object, strings.Split(c.path, ".")...)
+		if diff := cmp.Diff(c.want, value); err != nil || diff != "" {
+			t.Errorf("%s of %s: %v (-want +got):\n%s", c.path, c.object.GetKind(), err, diff)
+		}
+	}
+	for name, o := range got {
+		if o.GetLabels()["team"] != "ops" {
+			t.Errorf("%s does not carry the extra label", name)
+		}
+		if ns := o.GetNamespace(); ns != "" && ns != "ops" {
+			t.Errorf("%s is in another namespace", name)
+		}
+	}
+}
+
+func containers(t *testing.T, deployment *unstructured.Unstructured) []map[string]any {
+	t.Helper()
+	list, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
+	if err != nil || len(list) == 0 {
+		t.Fatalf("containers: %v %v", list, err)
+	}
+	var all []map[string]any
+	for _, c := range list {
+		all = append(all, c.(map[string]any))
+	}
+	return all
+}
+
+// TestPartsThatAreLeftOut: what an administrator brings, the chart leaves out.
+func TestPartsThatAreLeftOut(t *testing.T) {
+	got := render(t, "ops", `{crds: {install: false}, policy: {install: false}, roles: {install: false}, replicas: 1}`)
+	want := []string{
+		"ClusterRole lockstep-controller", "ClusterRoleBinding lockstep-controller", "Deployment ops/lockstep-controller",
+		"Role ops/lockstep-controller", "RoleBinding ops/lockstep-controller", "ServiceAccount ops/lockstep-controller",
+	}
+	if diff := cmp.Diff(want, names(got)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
+func names(objects map[string]*unstructured.Unstructured) []string {
+	var all []string
+	for name := range objects {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestNamespacedRights: nothing is granted in the whole cluster but reading the policy, and gateways are only read.
+func TestNamespacedRights(t *testing.T) {
+	got := render(t, "ops", `{rbac: {scope: Namespaced, namespaces: [shop, shop-blue], gatewayNamespaces: [gateways]}, crds: {install: false}, policy: {install: false}, roles: {install: false}}`)
+	want := []string{
+		"ClusterRole lockstep-controller-policy", "ClusterRoleBinding lockstep-controller-policy", "Deployment ops/lockstep-controller",
+		"PodDisruptionBudget ops/lockstep-controller", "Role gateways/lockstep-controller-gateways", "Role ops/lockstep-controller",
+		"Role shop-blue/lockstep-controller-stacks", "Role shop/lockstep-controller-stacks", "RoleBinding gateways/lockstep-controller-gateways",
+		"RoleBinding ops/lockstep-controller", "RoleBinding shop-blue/lockstep-controller-stacks", "RoleBinding shop/lockstep-controller-stacks",
+		"ServiceAccount ops/lockstep-controller",
+	}
+	if diff := cmp.Diff(want, names(got)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"ClusterRole lockstep-controller-policy", "Role gateways/lockstep-controller-gateways"} {
+		rules, _, _ := unstructured.NestedSlice(got[name].Object, "rules")
+		for _, rule := range rules {
+			verbs, _ := rule.(map[string]any)["verbs"].([]any)
+			for _, verb := range verbs {
+				if !slices.Contains([]any{"get", "list", "watch"}, verb) {
+					t.Errorf("%s may %v", name, rule)
+				}
+			}
+		}
+	}
+	args, _ := containers(t, got["Deployment ops/lockstep-controller"])[0]["args"].([]any)
+	if !slices.Contains(args, any("--namespaces=shop,shop-blue")) || !slices.Contains(args, any("--gateway-namespaces=gateways")) {
+		t.Errorf("the controller is started with %v", args)
+	}
+}
+
+// TestValuesThatAreRefused: the schema says what is wrong before anything is applied.
+func TestValuesThatAreRefused(t *testing.T) {
+	for values, want := range map[string]string{
+		"image: {digest: latest}":                       "/image/digest",
+		"replica: 2":                                    "replica",
+		"replicas: -1":                                  "/replicas",
+		"rbac: {scope: Team}":                           "/rbac/scope",
+		"rbac: {scope: Namespaced}":                     "/rbac/namespaces",
+		"rbac: {namespaces: [shop]}":                    "/rbac/namespaces",
+		"logLevel: verbose":                             "/logLevel",
+		"extraArgs: [stacks-at-once=4]":                 "/extraArgs",
+		"serviceMonitor: {enabled: 1}":                  "/serviceMonitor/enabled",
+		"extraLabels: {a: {b: c}}":                      "/extraLabels",
+		"image: {pullPolicy: Sometimes}":                "/image/pullPolicy",
+		"rbac: {scope: Namespaced, namespaces: [Shop]}": "/rbac/namespaces",
+	} {
+		if _, err := chart.Render(dir, "ops", values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want a refusal that names %s", values, err, want)
+		}
+	}
+}
