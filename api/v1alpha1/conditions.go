@@ -89,6 +89,7 @@ const (
 	ReasonRenderTimeout     = "RenderTimeout"
 	ReasonValuesMissing     = "ValuesFileMissing"
 	ReasonDependencyMissing = "ChartDependencyMissing"
+	ReasonRemoteBase        = "RemoteBase"
 	ReasonContentTooLarge   = "ContentTooLarge"
 	ReasonSecretMissing     = "SecretMissing"
 

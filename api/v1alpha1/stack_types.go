@@ -111,9 +111,9 @@ type StackSpec struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 }
 
-// Source is where the manifests come from, and how they are rendered: as a Helm chart or as plain YAML.
+// Source is where the manifests come from, and how they are rendered: as a Helm chart, with Kustomize or as plain YAML.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.helm) != has(self.plain)",message="say how the source is rendered: exactly one of source.helm and source.plain must be set"
+// +kubebuilder:validation:XValidation:rule="(has(self.helm) ? 1 : 0) + (has(self.kustomize) ? 1 : 0) + (has(self.plain) ? 1 : 0) == 1",message="say how the source is rendered: exactly one of source.helm, source.kustomize and source.plain must be set"
 type Source struct {
 	// git is the repository that holds the manifests.
 	// +required
@@ -121,6 +121,9 @@ type Source struct {
 	// helm renders the path as a Helm chart; dependencies at file:// are taken from the same checkout.
 	// +optional
 	Helm *HelmSource `json:"helm,omitempty"`
+	// kustomize renders the path as `kustomize build` would; bases are taken from the same checkout.
+	// +optional
+	Kustomize *KustomizeSource `json:"kustomize,omitempty"`
 	// plain reads every .yaml and .yml file below the path.
 	// +optional
 	Plain *PlainSource `json:"plain,omitempty"`
@@ -183,6 +186,18 @@ type HelmSource struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=53
 	ReleaseName string `json:"releaseName,omitempty"`
+}
+
+// KustomizeSource renders a kustomization, as `kustomize build` would, without plugins and without a network.
+type KustomizeSource struct {
+	// path of the kustomization, relative to source.git.path: an overlay, such as overlays/$(slot). The variables
+	// $(slot), $(stack) and $(release) are replaced in it; in the kustomization itself nothing is. Default: source.git.path
+	// itself.
+	// +optional
+	// +kubebuilder:default="."
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/')",message="source.kustomize.path is relative to source.git.path: no leading /"
+	Path string `json:"path,omitempty"`
 }
 
 // PlainSource reads plain YAML.

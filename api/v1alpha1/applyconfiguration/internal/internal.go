@@ -281,6 +281,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 10m
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
+  map:
+    fields:
+    - name: path
+      type:
+        scalar: string
+      default: .
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.LocalRef
   map:
     fields:
@@ -639,6 +646,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: helm
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.HelmSource
+    - name: kustomize
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
     - name: plain
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.PlainSource

@@ -9,12 +9,14 @@ import (
 // SourceApplyConfiguration represents a declarative configuration of the Source type for use
 // with apply.
 //
-// Source is where the manifests come from, and how they are rendered: as a Helm chart or as plain YAML.
+// Source is where the manifests come from, and how they are rendered: as a Helm chart, with Kustomize or as plain YAML.
 type SourceApplyConfiguration struct {
 	// git is the repository that holds the manifests.
 	Git *GitSourceApplyConfiguration `json:"git,omitempty"`
 	// helm renders the path as a Helm chart; dependencies at file:// are taken from the same checkout.
 	Helm *HelmSourceApplyConfiguration `json:"helm,omitempty"`
+	// kustomize renders the path as `kustomize build` would; bases are taken from the same checkout.
+	Kustomize *KustomizeSourceApplyConfiguration `json:"kustomize,omitempty"`
 	// plain reads every .yaml and .yml file below the path.
 	Plain *apiv1alpha1.PlainSource `json:"plain,omitempty"`
 }
@@ -38,6 +40,14 @@ func (b *SourceApplyConfiguration) WithGit(value *GitSourceApplyConfiguration) *
 // If called multiple times, the Helm field is set to the value of the last call.
 func (b *SourceApplyConfiguration) WithHelm(value *HelmSourceApplyConfiguration) *SourceApplyConfiguration {
 	b.Helm = value
+	return b
+}
+
+// WithKustomize sets the Kustomize field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Kustomize field is set to the value of the last call.
+func (b *SourceApplyConfiguration) WithKustomize(value *KustomizeSourceApplyConfiguration) *SourceApplyConfiguration {
+	b.Kustomize = value
 	return b
 }
 
