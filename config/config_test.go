@@ -77,8 +77,10 @@ func TestDefaults(t *testing.T) {
 // TestContradictions: what contradicts itself is refused on apply, with a message that says what to do.
 func TestContradictions(t *testing.T) {
 	for _, c := range []struct{ name, old, replacement, want string }{
-		{"no way to render", ", plain: {}", "", "exactly one of source.helm and source.plain"},
-		{"two ways to render", ", plain: {}", ", plain: {}, helm: {}", "exactly one of source.helm and source.plain"},
+		{"no way to render", ", plain: {}", "", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"two ways to render", ", plain: {}", ", plain: {}, helm: {}", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"three ways to render", ", plain: {}", ", plain: {}, kustomize: {}", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"an overlay at /", "plain: {}", "kustomize: {path: /overlays}", "source.kustomize.path is relative to source.git.path"},
 		{"url", "https://", "ssh://", "must begin with https://, http:// or file://"},
 		{"two refs", `.git"}`, `.git", ref: {branch: a, tag: b}}`, "exactly one of branch, tag and commit"},
 		{"path outside", `.git"}`, `.git", path: ../x}`, "must lie inside the repository"},
