@@ -193,3 +193,40 @@ func TestNewest(t *testing.T) {
 		t.Error("a commit that does not exist was found")
 	}
 }
+
+// A commit that changes a base outside source.git.path is one of the stack, and a commit beside both is not.
+func TestNewestSeesBases(t *testing.T) {
+	w, r := sourced(t)
+	w.s.Stack.Spec.Source.Plain = nil
+	w.s.Stack.Spec.Source.Kustomize = &v1alpha1.KustomizeSource{Path: "$(slot)"}
+	for _, slot := range []string{"blue", "green"} {
+		r.commit("apps/shop/"+slot+"/kustomization.yaml", "resources: [../../../bases/shop]\n")
+	}
+	r.commit("bases/shop/kustomization.yaml", "resources: [all.yaml]\n")
+	r.commit("bases/shop/all.yaml", frontend)
+	known := plan.SourceFacts{}
+	newest := func() plan.SourceFacts {
+		t.Helper()
+		facts, err := w.applier.Newest(w.ctx, &w.s.Stack, known)
+		w.must(err)
+		known = facts
+		return facts
+	}
+	before := newest()
+	if before.Inputs == before.Commit {
+		t.Fatal("the inputs cannot be told")
+	}
+	r.commit("bases/other/all.yaml", "a: b")
+	if beside := newest(); beside.Inputs != before.Inputs || beside.Commit == before.Commit {
+		t.Errorf("a commit beside the stack: %+v, after %+v", beside, before)
+	}
+	r.commit("bases/shop/all.yaml", frontend2)
+	if changed := newest(); changed.Inputs == before.Inputs {
+		t.Errorf("a commit that changes the base: %+v, after %+v", changed, before)
+	}
+	act := w.asked("shop-1", known.Commit)
+	w.ok(act)
+	if got := w.readRelease("shop-1").Status.Started.Inputs; got != known.Inputs {
+		t.Errorf("the Release was made of inputs %s, and the watcher saw %s", got, known.Inputs)
+	}
+}
