@@ -81,7 +81,7 @@ func TestContradictions(t *testing.T) {
 		{"two ways to render", ", plain: {}", ", plain: {}, helm: {}", "exactly one of source.helm, source.kustomize and source.plain"},
 		{"three ways to render", ", plain: {}", ", plain: {}, kustomize: {}", "exactly one of source.helm, source.kustomize and source.plain"},
 		{"an overlay at /", "plain: {}", "kustomize: {path: /overlays}", "source.kustomize.path is relative to source.git.path"},
-		{"url", "https://", "ssh://", "must begin with https://, http:// or file://"},
+		{"url", "https://", "ftp://", "must begin with https://, http://, ssh:// or file://"},
 		{"two refs", `.git"}`, `.git", ref: {branch: a, tag: b}}`, "exactly one of branch, tag and commit"},
 		{"path outside", `.git"}`, `.git", path: ../x}`, "must lie inside the repository"},
 		{"no route", "httpRoute: {parentRefs: [{name: public}]}, ", "", "exactly one of virtualService and httpRoute"},

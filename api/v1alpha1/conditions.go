@@ -82,6 +82,8 @@ const (
 	// Source and rendering.
 	ReasonRepoUnreachable   = "RepoUnreachable"
 	ReasonAuthFailed        = "AuthenticationFailed"
+	ReasonHostKeyUnknown    = "HostKeyUnknown"
+	ReasonHostKeyChanged    = "HostKeyChanged"
 	ReasonRevisionMissing   = "RevisionMissing"
 	ReasonPathMissing       = "PathMissing"
 	ReasonOutsideCheckout   = "OutsideCheckout"

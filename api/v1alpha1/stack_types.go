@@ -131,11 +131,11 @@ type Source struct {
 
 // GitSource names a path in a Git repository.
 type GitSource struct {
-	// url of the repository: http, https or file.
+	// url of the repository: https, http, ssh (ssh://git@host/path, or git@host:path) or file.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|file)://')",message="source.git.url must begin with https://, http:// or file://"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|ssh|file)://|^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^/]')",message="source.git.url must begin with https://, http://, ssh:// or file://, or be of the form git@host:path"
 	URL string `json:"url"`
 	// ref is the branch, tag or commit that a release takes when it names no revision of its own. Default: branch main.
 	// +optional
@@ -147,8 +147,9 @@ type GitSource struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="source.git.path must lie inside the repository: no leading / and no .."
 	Path string `json:"path,omitempty"`
-	// secretRef names a Secret in the Stack's namespace with the keys username and password (or a token as password).
-	// It is the only Secret that is read for the source.
+	// secretRef names a Secret in the Stack's namespace. For http and https it has the keys username and password (or a
+	// token as password); for ssh, ssh-privatekey and known_hosts, and passphrase where the key has one. It is the only
+	// Secret that is read for the source.
 	// +optional
 	SecretRef *LocalRef `json:"secretRef,omitempty"`
 }

@@ -148,6 +148,34 @@ func TestRenderReleaseIsRefused(t *testing.T) {
 			set:    func(w *world, _ *repository) { secret(w, map[string]string{"username": "me"}) },
 			reason: v1alpha1.ReasonSecretMissing, want: []string{"neither password nor token"},
 		},
+		"secret for ssh": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "git@git.example.com:shop.git"
+				secret(w, nil)
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"--type kubernetes.io/ssh-auth", "known_hosts"},
+		},
+		"secret without a key": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"password": "x", "known_hosts": "x"})
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"no ssh-privatekey"},
+		},
+		"secret without known_hosts": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"identity": "x"})
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"no known_hosts", "ssh-keyscan"},
+		},
+		"secret whose key is none": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"ssh-privatekey": "x", "known_hosts": "x"})
+			},
+			reason: v1alpha1.ReasonAuthFailed, want: []string{"PEM"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, r := sourced(t)
