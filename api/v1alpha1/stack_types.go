@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // Stack is what is released together, and how.
 //
@@ -43,6 +46,7 @@ type StackList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.members) || self.members.all(m, !has(m.dependsOn) || m.dependsOn.all(d, d.name != m.name))",message="a member cannot depend on itself; remove it from its own dependsOn"
 // +kubebuilder:validation:XValidation:rule="!has(self.slots) || self.slots.all(s, self.slots.exists_one(t, t.__namespace__ == s.__namespace__))",message="two slots name the same namespace; give each slot a namespace of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.source.inline) || !has(self.start) || !has(self.start.on) || self.start.on == 'Manual'",message="start.on: Commit watches a repository, and source.inline is none; set start.on: Manual"
 type StackSpec struct {
 	// source is where the manifests of the whole stack come from.
 	// +required
@@ -111,13 +115,25 @@ type StackSpec struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 }
 
-// Source is where the manifests come from, and how they are rendered: as a Helm chart, with Kustomize or as plain YAML.
+// Source is where the manifests come from: a path in a Git repository, rendered as a Helm chart, with Kustomize or as plain
+// YAML; or the Stack itself.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.helm) ? 1 : 0) + (has(self.kustomize) ? 1 : 0) + (has(self.plain) ? 1 : 0) == 1",message="say how the source is rendered: exactly one of source.helm, source.kustomize and source.plain must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.git) != has(self.inline)",message="say where the manifests come from: exactly one of source.git and source.inline must be set"
+// +kubebuilder:validation:XValidation:rule="!has(self.inline) || !(has(self.helm) || has(self.kustomize) || has(self.plain))",message="source.inline holds objects, which are not rendered: remove source.helm, source.kustomize and source.plain"
+// +kubebuilder:validation:XValidation:rule="has(self.inline) || (has(self.helm) ? 1 : 0) + (has(self.kustomize) ? 1 : 0) + (has(self.plain) ? 1 : 0) == 1",message="say how the source is rendered: exactly one of source.helm, source.kustomize and source.plain must be set"
 type Source struct {
 	// git is the repository that holds the manifests.
-	// +required
-	Git GitSource `json:"git"`
+	// +optional
+	Git GitSource `json:"git,omitzero"`
+	// inline are the objects themselves, where there is no repository. The variables $(slot), $(stack) and $(release) are
+	// replaced in all of their text. The whole Stack must fit into one object of the API server: keep it below 256 KiB.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:items:XEmbeddedResource
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	Inline []runtime.RawExtension `json:"inline,omitempty"`
 	// helm renders the path as a Helm chart; dependencies at file:// are taken from the same checkout.
 	// +optional
 	Helm *HelmSource `json:"helm,omitempty"`

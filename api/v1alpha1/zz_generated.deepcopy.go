@@ -842,6 +842,13 @@ func (in *SlotWeight) DeepCopy() *SlotWeight {
 func (in *Source) DeepCopyInto(out *Source) {
 	*out = *in
 	in.Git.DeepCopyInto(&out.Git)
+	if in.Inline != nil {
+		in, out := &in.Inline, &out.Inline
+		*out = make([]runtime.RawExtension, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Helm != nil {
 		in, out := &in.Helm, &out.Helm
 		*out = new(HelmSource)

@@ -12,6 +12,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -257,4 +259,24 @@ func TestNewestSeesBases(t *testing.T) {
 	if got := w.readRelease("shop-1").Status.Started.Inputs; got != known.Inputs {
 		t.Errorf("the Release was made of inputs %s, and the watcher saw %s", got, known.Inputs)
 	}
+}
+
+// Inline objects need no repository, and a Release is bound to those that it was made for.
+func TestRenderInlineObjects(t *testing.T) {
+	w := newWorld(t)
+	w.s.Stack.Spec.Source = v1alpha1.Source{}
+	for document := range strings.SplitSeq(frontend, "\n---\n") {
+		raw, err := yaml.YAMLToJSON([]byte(document))
+		w.must(err)
+		w.s.Stack.Spec.Source.Inline = append(w.s.Stack.Spec.Source.Inline, runtime.RawExtension{Raw: raw})
+	}
+	revision := plan.InlineRevision(w.s.Stack.Spec.Source)
+	w.ok(w.asked("shop-1", revision))
+	started := w.readRelease("shop-1").Status.Started
+	if started == nil || started.Commit != "" || started.Inputs != revision || len(started.Content) != 2 || len(started.Members) != 1 {
+		t.Fatalf("started = %+v", started)
+	}
+	w.ok(w.asked("shop-2", ""))
+	other := "sha256:" + strings.Repeat("0", 64)
+	contains(t, w.refused(w.asked("shop-3", other), v1alpha1.ReasonRevisionMissing), other, revision, "make another release")
 }

@@ -47,7 +47,13 @@ func openCheckout(dir string) (*checkout, error) {
 	return &checkout{root: root, dir: absolute, used: map[string]bool{}}, nil
 }
 
-func (c *checkout) Close() error { return c.root.Close() }
+// Close closes the directory, where there is one.
+func (c *checkout) Close() error {
+	if c.root == nil {
+		return nil
+	}
+	return c.root.Close()
+}
 
 // join resolves a path that someone wrote. what says where, for people.
 func join(what, base, relative string) (string, error) {

@@ -57,10 +57,13 @@ func (c *checkout) follow(dir string, req *Request, slot v1alpha1.Slot) error {
 	return err
 }
 
-// enter opens the checkout and finds the path in it.
+// enter opens the checkout and finds the path in it; inline objects have none.
 func enter(req *Request) (*checkout, string, error) {
 	if len(req.Slots) == 0 || !oneRenderer(req.Source) {
-		return nil, "", errors.New("a render needs slots, and exactly one of source.helm, source.kustomize and source.plain")
+		return nil, "", errors.New("a render needs slots, and exactly one of source.inline, source.helm, source.kustomize and source.plain")
+	}
+	if req.Source.Inline != nil {
+		return &checkout{}, ".", nil
 	}
 	dir, err := join("source.git.path", ".", req.Path)
 	if err != nil {
@@ -78,7 +81,7 @@ func enter(req *Request) (*checkout, string, error) {
 
 func oneRenderer(s v1alpha1.Source) bool {
 	set := 0
-	for _, is := range []bool{s.Helm != nil, s.Kustomize != nil, s.Plain != nil} {
+	for _, is := range []bool{s.Inline != nil, s.Helm != nil, s.Kustomize != nil, s.Plain != nil} {
 		if is {
 			set++
 		}
@@ -118,6 +121,8 @@ func (c *checkout) slots(dir string, req *Request) ([]slotContent, error) {
 
 func (c *checkout) objects(dir string, req *Request, slot v1alpha1.Slot) ([]object, error) {
 	switch {
+	case req.Source.Inline != nil:
+		return inline(req, slot)
 	case req.Source.Helm != nil:
 		return c.helm(dir, req, slot)
 	case req.Source.Kustomize != nil:

@@ -19,7 +19,7 @@ const KubeVersion = "v1.30.0"
 
 // Request says what is rendered.
 type Request struct {
-	// Root of the checkout. Nothing outside it is read.
+	// Root of the checkout. Nothing outside it is read, and nothing at all for inline objects.
 	Root string `json:"root"`
 	// Path of the chart or of the manifests below Root.
 	Path string `json:"path"`

@@ -646,6 +646,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: helm
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.HelmSource
+    - name: inline
+      type:
+        list:
+          elementType:
+            namedType: __untyped_atomic_
+          elementRelationship: atomic
     - name: kustomize
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
@@ -1063,6 +1069,18 @@ var schemaYAML = typed.YAMLObject(`types:
     elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Time
   scalar: untyped
+- name: io.k8s.apimachinery.pkg.runtime.RawExtension
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
 - name: __untyped_atomic_
