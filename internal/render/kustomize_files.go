@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -127,7 +130,28 @@ func (f *kustomizeFiles) ReadFile(name string) ([]byte, error) {
 	if f.size += len(content); f.size > maxChart {
 		return nil, f.refuse(refuse(v1alpha1.ReasonContentTooLarge, "the kustomization reads more than %d MiB of files, %s among them; move what the stack does not need out of it", maxChart>>20, local))
 	}
+	if explodes(content) {
+		return nil, f.refuse(refuse(v1alpha1.ReasonRenderFailed, "%s is YAML whose aliases (*name) stand for far more than the file holds; write out what they stand for, or remove them", local))
+	}
 	return content, f.refuse(f.note(local, content))
+}
+
+// explodes finds aliases of aliases of aliases, which Kustomize would write out until the memory is gone. The parser that
+// Kubernetes uses counts them.
+func explodes(content []byte) bool {
+	if !bytes.ContainsRune(content, '&') || !bytes.ContainsRune(content, '*') {
+		return false
+	}
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := reader.Read()
+		if err != nil {
+			return false
+		}
+		if _, err := yaml.YAMLToJSON(document); err != nil && strings.Contains(err.Error(), "excessive aliasing") {
+			return true
+		}
+	}
 }
 
 // note looks over a kustomization before Kustomize acts upon it, and remembers what was read: of a kustomization the
