@@ -124,7 +124,7 @@ func TestDoors(t *testing.T) {
 }
 
 func TestDialServices(t *testing.T) {
-	w, ref := deployed(t, shop)
+	w, ref := deployed(t, frontend)
 	board := &switchboard{answer: func(context.Context, string) error { return nil }}
 	w.applier.Dial = board.dial
 	w.ok(plan.DialServices{Release: ref, Slot: "green", Attempt: 1})
