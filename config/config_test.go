@@ -77,9 +77,17 @@ func TestDefaults(t *testing.T) {
 // TestContradictions: what contradicts itself is refused on apply, with a message that says what to do.
 func TestContradictions(t *testing.T) {
 	for _, c := range []struct{ name, old, replacement, want string }{
-		{"no way to render", ", plain: {}", "", "exactly one of source.helm and source.plain"},
-		{"two ways to render", ", plain: {}", ", plain: {}, helm: {}", "exactly one of source.helm and source.plain"},
-		{"url", "https://", "ssh://", "must begin with https://, http:// or file://"},
+		{"no way to render", ", plain: {}", "", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"two ways to render", ", plain: {}", ", plain: {}, helm: {}", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"three ways to render", ", plain: {}", ", plain: {}, kustomize: {}", "exactly one of source.helm, source.kustomize and source.plain"},
+		{"an overlay at /", "plain: {}", "kustomize: {path: /overlays}", "source.kustomize.path is relative to source.git.path"},
+		{"url", "https://", "ftp://", "must begin with https://, http://, ssh:// or file://"},
+		{"no source", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "plain: {}", "exactly one of source.git and source.inline"},
+		{"two sources", ", plain: {}", ", inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]", "exactly one of source.git and source.inline"},
+		{"rendered inline objects", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "plain: {}, inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]", "which are not rendered: remove"},
+		{"no inline objects", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "inline: []", "at least 1 items"},
+		{"an inline object of no kind", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "inline: [{metadata: {name: a}}]", "inline[0].kind: Required value"},
+		{"inline objects that are watched", `git: {url: "https://git.example.com/shop.git"}, plain: {}}`, "inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]}\n  start: {\"on\": Commit}", "set start.on: Manual"},
 		{"two refs", `.git"}`, `.git", ref: {branch: a, tag: b}}`, "exactly one of branch, tag and commit"},
 		{"path outside", `.git"}`, `.git", path: ../x}`, "must lie inside the repository"},
 		{"no route", "httpRoute: {parentRefs: [{name: public}]}, ", "", "exactly one of virtualService and httpRoute"},

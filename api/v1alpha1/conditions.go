@@ -86,6 +86,8 @@ const (
 	// Source and rendering.
 	ReasonRepoUnreachable   = "RepoUnreachable"
 	ReasonAuthFailed        = "AuthenticationFailed"
+	ReasonHostKeyUnknown    = "HostKeyUnknown"
+	ReasonHostKeyChanged    = "HostKeyChanged"
 	ReasonRevisionMissing   = "RevisionMissing"
 	ReasonPathMissing       = "PathMissing"
 	ReasonOutsideCheckout   = "OutsideCheckout"
@@ -93,6 +95,7 @@ const (
 	ReasonRenderTimeout     = "RenderTimeout"
 	ReasonValuesMissing     = "ValuesFileMissing"
 	ReasonDependencyMissing = "ChartDependencyMissing"
+	ReasonRemoteBase        = "RemoteBase"
 	ReasonContentTooLarge   = "ContentTooLarge"
 	ReasonSecretMissing     = "SecretMissing"
 

@@ -48,7 +48,8 @@ type ReleaseSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Stack string `json:"stack"`
-	// revision is the branch, tag or commit to release. Default: the Stack's source.git.ref.
+	// revision is the branch, tag or commit to release. Default: the Stack's source.git.ref. For inline objects it is the
+	// hash of them, or nothing: the release fails where the Stack no longer holds what the hash is of.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	Revision string `json:"revision,omitempty"`
@@ -105,10 +106,10 @@ type ReleaseStatus struct {
 type ReleaseStarted struct {
 	// at is when it started.
 	At metav1.Time `json:"at"`
-	// commit that was rendered.
+	// commit that was rendered; none for inline objects.
 	// +optional
 	Commit string `json:"commit,omitempty"`
-	// inputs is a hash of the trees of the path and of its file:// dependencies.
+	// inputs is a hash of the trees of the path and of what it depends on outside, or of the inline objects.
 	// +optional
 	Inputs string `json:"inputs,omitempty"`
 	// digest of everything that makes this release: inputs, overrides, renderer, and each slot's manifests. A promote is bound to it.

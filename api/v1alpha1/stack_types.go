@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // Stack is what is released together, and how.
 //
@@ -43,6 +46,7 @@ type StackList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.members) || self.members.all(m, !has(m.dependsOn) || m.dependsOn.all(d, d.name != m.name))",message="a member cannot depend on itself; remove it from its own dependsOn"
 // +kubebuilder:validation:XValidation:rule="!has(self.slots) || self.slots.all(s, self.slots.exists_one(t, t.__namespace__ == s.__namespace__))",message="two slots name the same namespace; give each slot a namespace of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.source.inline) || !has(self.start) || !has(self.start.on) || self.start.on == 'Manual'",message="start.on: Commit watches a repository, and source.inline is none; set start.on: Manual"
 type StackSpec struct {
 	// source is where the manifests of the whole stack come from.
 	// +required
@@ -115,16 +119,31 @@ type StackSpec struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 }
 
-// Source is where the manifests come from, and how they are rendered: as a Helm chart or as plain YAML.
+// Source is where the manifests come from: a path in a Git repository, rendered as a Helm chart, with Kustomize or as plain
+// YAML; or the Stack itself.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.helm) != has(self.plain)",message="say how the source is rendered: exactly one of source.helm and source.plain must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.git) != has(self.inline)",message="say where the manifests come from: exactly one of source.git and source.inline must be set"
+// +kubebuilder:validation:XValidation:rule="!has(self.inline) || !(has(self.helm) || has(self.kustomize) || has(self.plain))",message="source.inline holds objects, which are not rendered: remove source.helm, source.kustomize and source.plain"
+// +kubebuilder:validation:XValidation:rule="has(self.inline) || (has(self.helm) ? 1 : 0) + (has(self.kustomize) ? 1 : 0) + (has(self.plain) ? 1 : 0) == 1",message="say how the source is rendered: exactly one of source.helm, source.kustomize and source.plain must be set"
 type Source struct {
 	// git is the repository that holds the manifests.
-	// +required
-	Git GitSource `json:"git"`
+	// +optional
+	Git GitSource `json:"git,omitzero"`
+	// inline are the objects themselves, where there is no repository. The variables $(slot), $(stack) and $(release) are
+	// replaced in all of their text. The whole Stack must fit into one object of the API server: keep it below 256 KiB.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:items:XEmbeddedResource
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	Inline []runtime.RawExtension `json:"inline,omitempty"`
 	// helm renders the path as a Helm chart; dependencies at file:// are taken from the same checkout.
 	// +optional
 	Helm *HelmSource `json:"helm,omitempty"`
+	// kustomize renders the path as `kustomize build` would; bases are taken from the same checkout.
+	// +optional
+	Kustomize *KustomizeSource `json:"kustomize,omitempty"`
 	// plain reads every .yaml and .yml file below the path.
 	// +optional
 	Plain *PlainSource `json:"plain,omitempty"`
@@ -132,11 +151,11 @@ type Source struct {
 
 // GitSource names a path in a Git repository.
 type GitSource struct {
-	// url of the repository: http, https or file.
+	// url of the repository: https, http, ssh (ssh://git@host/path, or git@host:path) or file.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|file)://')",message="source.git.url must begin with https://, http:// or file://"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|ssh|file)://|^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^/]')",message="source.git.url must begin with https://, http://, ssh:// or file://, or be of the form git@host:path"
 	URL string `json:"url"`
 	// ref is the branch, tag or commit that a release takes when it names no revision of its own. Default: branch main.
 	// +optional
@@ -148,8 +167,9 @@ type GitSource struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="source.git.path must lie inside the repository: no leading / and no .."
 	Path string `json:"path,omitempty"`
-	// secretRef names a Secret in the Stack's namespace with the keys username and password (or a token as password).
-	// It is the only Secret that is read for the source.
+	// secretRef names a Secret in the Stack's namespace. For http and https it has the keys username and password (or a
+	// token as password); for ssh, ssh-privatekey and known_hosts, and passphrase where the key has one. It is the only
+	// Secret that is read for the source.
 	// +optional
 	SecretRef *LocalRef `json:"secretRef,omitempty"`
 }
@@ -187,6 +207,18 @@ type HelmSource struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=53
 	ReleaseName string `json:"releaseName,omitempty"`
+}
+
+// KustomizeSource renders a kustomization, as `kustomize build` would, without plugins and without a network.
+type KustomizeSource struct {
+	// path of the kustomization, relative to source.git.path: an overlay, such as overlays/$(slot). The variables
+	// $(slot), $(stack) and $(release) are replaced in it; in the kustomization itself nothing is. Default: source.git.path
+	// itself.
+	// +optional
+	// +kubebuilder:default="."
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/')",message="source.kustomize.path is relative to source.git.path: no leading /"
+	Path string `json:"path,omitempty"`
 }
 
 // PlainSource reads plain YAML.

@@ -19,6 +19,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -154,6 +156,32 @@ func TestChartsAndPlainYAMLAreTheSameStack(t *testing.T) {
 	for _, slot := range []string{"blue", "green"} {
 		got := rendered(t, nil, "values.yaml", "values-"+slot+".yaml")
 		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("plain (-) and %s (+) differ:\n%s", slot, diff)
+		}
+	}
+}
+
+// built is what `kustomize build` makes of the overlay of a slot.
+func built(t *testing.T, slot string) stack {
+	t.Helper()
+	options := krusty.MakeDefaultOptions()
+	objects, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), "repo/kustomize/shop/overlays/"+slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := objects.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStack()
+	s.add(t, string(manifests))
+	return s
+}
+
+func TestKustomizeAndPlainYAMLAreTheSameStack(t *testing.T) {
+	want := plain(t)
+	for _, slot := range []string{"blue", "green"} {
+		if diff := cmp.Diff(want, built(t, slot)); diff != "" {
 			t.Errorf("plain (-) and %s (+) differ:\n%s", slot, diff)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/git"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 	"github.com/lockstep-dev/lockstep/internal/render"
 )
@@ -33,7 +34,7 @@ func (a *Applier) renderRelease(ctx context.Context, s *plan.Snapshot, act plan.
 	started, warnings, err := a.rendered(ctx, &s.Stack, release, act)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return "", refuse(v1alpha1.ReasonRenderTimeout,
-			"fetching and rendering %s took longer than %s (%v); look at the repository, or raise spec.deadlines.render", s.Stack.Spec.Source.Git.URL, act.Timeout, err)
+			"fetching and rendering %s took longer than %s (%v); look at it, or raise spec.deadlines.render", sourceOf(&s.Stack), act.Timeout, err)
 	}
 	if err != nil {
 		return "", err
@@ -42,20 +43,7 @@ func (a *Applier) renderRelease(ctx context.Context, s *plan.Snapshot, act plan.
 }
 
 func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, act plan.RenderRelease) (started *v1alpha1.ReleaseStarted, warnings []string, err error) {
-	dir, err := os.MkdirTemp(a.WorkDir, checkoutPattern)
-	if err != nil {
-		return nil, nil, fmt.Errorf("making a folder for the checkout: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is left over lies in a temporary folder
-	tree, err := a.checkout(ctx, stack, release.Spec.Revision, dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	result, err := render.Run(ctx, renderRequest(stack, release, dir, act.Timeout))
-	if err != nil {
-		return nil, nil, reasoned(err)
-	}
-	inputs, err := inputsOf(tree, stack, result.Dependencies)
+	commit, inputs, result, err := a.renderSource(ctx, stack, release, act.Timeout)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,14 +53,56 @@ func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *
 	}
 	return &v1alpha1.ReleaseStarted{
 		At:          a.now(),
-		Commit:      tree.Commit,
+		Commit:      commit,
 		Inputs:      inputs,
-		Digest:      digestOf(tree.Commit, inputs, result.Digest),
+		Digest:      digestOf(commit, inputs, result.Digest),
 		StepsSchema: v1alpha1.StepsSchema,
 		Steps:       act.Steps,
 		Members:     result.Members,
 		Content:     content,
 	}, result.Warnings, nil
+}
+
+// renderSource renders what a release is made of, and tells which commit that is and what of it counts.
+func (a *Applier) renderSource(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, timeout time.Duration) (commit, inputs string, result *render.Result, err error) {
+	if stack.Spec.Source.Inline != nil {
+		inputs, result, err = renderInline(ctx, stack, release, timeout)
+		return "", inputs, result, err
+	}
+	dir, err := os.MkdirTemp(a.WorkDir, checkoutPattern)
+	if err != nil {
+		return "", "", nil, fmt.Errorf("making a folder for the checkout: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left over lies in a temporary folder
+	tree, err := a.checkout(ctx, stack, release.Spec.Revision, dir)
+	if err != nil {
+		return "", "", nil, err
+	}
+	result, err = render.Run(ctx, renderRequest(stack, release, dir, timeout))
+	if err != nil {
+		return "", "", nil, reasoned(err)
+	}
+	inputs, err = inputsOf(tree, stack, result.Dependencies)
+	return tree.Commit, inputs, result, err
+}
+
+// renderInline renders the objects of the Stack, if they are those that the Release was made for.
+func renderInline(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, timeout time.Duration) (inputs string, result *render.Result, err error) {
+	inputs = plan.InlineRevision(stack.Spec.Source)
+	if wanted := release.Spec.Revision; wanted != "" && wanted != inputs {
+		return "", nil, refuse(v1alpha1.ReasonRevisionMissing,
+			"Release %s was made for inline objects with the hash %s, and Stack %s now holds others, with the hash %s; make another release (kubectl lockstep release %s), or put the objects back", release.Name, wanted, stack.Name, inputs, stack.Name)
+	}
+	result, err = render.Run(ctx, renderRequest(stack, release, "", timeout))
+	return inputs, result, reasoned(err)
+}
+
+// sourceOf names the source for people.
+func sourceOf(stack *v1alpha1.Stack) string {
+	if stack.Spec.Source.Inline != nil {
+		return "the inline objects of Stack " + stack.Name
+	}
+	return git.Remote{URL: stack.Spec.Source.Git.URL}.String()
 }
 
 func renderRequest(stack *v1alpha1.Stack, release *v1alpha1.Release, root string, timeout time.Duration) render.Request {

@@ -12,6 +12,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -148,6 +150,34 @@ func TestRenderReleaseIsRefused(t *testing.T) {
 			set:    func(w *world, _ *repository) { secret(w, map[string]string{"username": "me"}) },
 			reason: v1alpha1.ReasonSecretMissing, want: []string{"neither password nor token"},
 		},
+		"secret for ssh": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "git@git.example.com:shop.git"
+				secret(w, nil)
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"--type kubernetes.io/ssh-auth", "known_hosts"},
+		},
+		"secret without a key": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"password": "x", "known_hosts": "x"})
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"no ssh-privatekey"},
+		},
+		"secret without known_hosts": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"identity": "x"})
+			},
+			reason: v1alpha1.ReasonSecretMissing, want: []string{"no known_hosts", "ssh-keyscan"},
+		},
+		"secret whose key is none": {
+			set: func(w *world, _ *repository) {
+				w.s.Stack.Spec.Source.Git.URL = "ssh://git@git.example.com/shop.git"
+				secret(w, map[string]string{"ssh-privatekey": "x", "known_hosts": "x"})
+			},
+			reason: v1alpha1.ReasonAuthFailed, want: []string{"PEM"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, r := sourced(t)
@@ -192,4 +222,61 @@ func TestNewest(t *testing.T) {
 	if _, err := w.applier.Newest(w.ctx, &w.s.Stack, c); err == nil {
 		t.Error("a commit that does not exist was found")
 	}
+}
+
+// A commit that changes a base outside source.git.path is one of the stack, and a commit beside both is not.
+func TestNewestSeesBases(t *testing.T) {
+	w, r := sourced(t)
+	w.s.Stack.Spec.Source.Plain = nil
+	w.s.Stack.Spec.Source.Kustomize = &v1alpha1.KustomizeSource{Path: "$(slot)"}
+	for _, slot := range []string{"blue", "green"} {
+		r.commit("apps/shop/"+slot+"/kustomization.yaml", "resources: [../../../bases/shop]\n")
+	}
+	r.commit("bases/shop/kustomization.yaml", "resources: [all.yaml]\n")
+	r.commit("bases/shop/all.yaml", frontend)
+	known := plan.SourceFacts{}
+	newest := func() plan.SourceFacts {
+		t.Helper()
+		facts, err := w.applier.Newest(w.ctx, &w.s.Stack, known)
+		w.must(err)
+		known = facts
+		return facts
+	}
+	before := newest()
+	if before.Inputs == before.Commit {
+		t.Fatal("the inputs cannot be told")
+	}
+	r.commit("bases/other/all.yaml", "a: b")
+	if beside := newest(); beside.Inputs != before.Inputs || beside.Commit == before.Commit {
+		t.Errorf("a commit beside the stack: %+v, after %+v", beside, before)
+	}
+	r.commit("bases/shop/all.yaml", frontend2)
+	if changed := newest(); changed.Inputs == before.Inputs {
+		t.Errorf("a commit that changes the base: %+v, after %+v", changed, before)
+	}
+	act := w.asked("shop-1", known.Commit)
+	w.ok(act)
+	if got := w.readRelease("shop-1").Status.Started.Inputs; got != known.Inputs {
+		t.Errorf("the Release was made of inputs %s, and the watcher saw %s", got, known.Inputs)
+	}
+}
+
+// Inline objects need no repository, and a Release is bound to those that it was made for.
+func TestRenderInlineObjects(t *testing.T) {
+	w := newWorld(t)
+	w.s.Stack.Spec.Source = v1alpha1.Source{}
+	for document := range strings.SplitSeq(frontend, "\n---\n") {
+		raw, err := yaml.YAMLToJSON([]byte(document))
+		w.must(err)
+		w.s.Stack.Spec.Source.Inline = append(w.s.Stack.Spec.Source.Inline, runtime.RawExtension{Raw: raw})
+	}
+	revision := plan.InlineRevision(w.s.Stack.Spec.Source)
+	w.ok(w.asked("shop-1", revision))
+	started := w.readRelease("shop-1").Status.Started
+	if started == nil || started.Commit != "" || started.Inputs != revision || len(started.Content) != 2 || len(started.Members) != 1 {
+		t.Fatalf("started = %+v", started)
+	}
+	w.ok(w.asked("shop-2", ""))
+	other := "sha256:" + strings.Repeat("0", 64)
+	contains(t, w.refused(w.asked("shop-3", other), v1alpha1.ReasonRevisionMissing), other, revision, "make another release")
 }

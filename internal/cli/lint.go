@@ -135,10 +135,11 @@ func typed(raw map[string]any) (*v1alpha1.Stack, error) {
 }
 
 func (a *app) lintContent(ctx context.Context, stack *v1alpha1.Stack, file, checkout string, out *finding) {
-	if checkout == "" {
+	if checkout == "" && stack.Spec.Source.Inline == nil {
 		checkout = checkoutOf(file, stack.Spec.Source.Git.Path)
 	}
-	if checkout == "" || a.Render == nil {
+	inline := stack.Spec.Source.Inline != nil
+	if a.Render == nil || checkout == "" && !inline {
 		out.Notes = append(out.Notes, "not rendered: the repository is not at hand; name its checkout with --checkout")
 		return
 	}

@@ -33,7 +33,8 @@ func (a *app) releaseCommand() *cobra.Command {
 held until it is promoted (or moved to at once, where the Stack says promotion: Auto).
 
 With --revision, making it twice is making it once: a pipeline can be run again. Without it, or with the Stack's own
-branch, the head of the branch is released, and each call makes a release of its own.
+branch, the head of the branch is released, and each call makes a release of its own. Inline objects have no revision:
+what the Stack holds is released, and once, until it changes.
 
 A pipeline needs the ClusterRole lockstep-pipeline in the Stack's namespace; to promote, abort or roll back, lockstep-decider.`,
 		Example: `  kubectl lockstep release shop                                   # the head of the branch
@@ -71,6 +72,9 @@ func (a *app) runRelease(ctx context.Context, f *releaseFlags, args []string) er
 
 // releaseAs makes a Release, and waits for what --wait asks for.
 func (a *app) releaseAs(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, f *releaseFlags, images []v1alpha1.ImageOverride) error {
+	if err := f.pin(stack); err != nil {
+		return err
+	}
 	r, err := a.makeRelease(ctx, c, stack, f, images)
 	if err != nil {
 		return err
@@ -84,6 +88,19 @@ func (a *app) releaseAs(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, 
 		return nil
 	}
 	return a.wait(ctx, c, stack, r.Name, f.wait.goal, f.wait.limit())
+}
+
+// pin ties a release of inline objects to those that the Stack holds now: they have no revision that people could name.
+func (f *releaseFlags) pin(stack *v1alpha1.Stack) error {
+	now := plan.InlineRevision(stack.Spec.Source)
+	if now == "" {
+		return nil
+	}
+	if f.revision != "" && f.revision != now {
+		return usagef("Stack %s has its objects inline, and no repository that could have the revision %s; leave --revision out, and what the Stack holds now is released", stack.Name, f.revision)
+	}
+	f.revision = now
+	return nil
 }
 
 func (a *app) makeRelease(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, f *releaseFlags, images []v1alpha1.ImageOverride) (*v1alpha1.Release, error) {
@@ -155,9 +172,9 @@ func mayRetry(last *v1alpha1.Release, f *releaseFlags, moves bool) error {
 	case moves || last == nil:
 		return nil
 	case last.Status.Ended == nil:
-		return fmt.Errorf("release %s of %s has not ended yet; abort it first (kubectl lockstep abort %s), or leave --retry out", last.Name, f.revision, last.Spec.Stack)
+		return fmt.Errorf("release %s of %s has not ended yet; abort it first (kubectl lockstep abort %s), or leave --retry out", last.Name, view.Short(f.revision), last.Spec.Stack)
 	case last.Status.Ended.Outcome == v1alpha1.OutcomeLive:
-		return fmt.Errorf("release %s of %s is live; there is nothing to try again", last.Name, f.revision)
+		return fmt.Errorf("release %s of %s is live; there is nothing to try again", last.Name, view.Short(f.revision))
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ func obtain(ctx context.Context, remote Remote, revision, scratch string, limits
 	if err != nil {
 		return nil, nil, err
 	}
+	defer from.close()
 	known, err := from.refs(ctx)
 	if err != nil {
 		return nil, nil, err

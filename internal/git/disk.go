@@ -79,6 +79,8 @@ func (d *disk) objects(_ context.Context, _ refs, wanted tip, _ string) (storer.
 	return d.stored, nil
 }
 
+func (d *disk) close() {}
+
 func holds(stored storer.EncodedObjectStorer, commit plumbing.Hash) bool {
 	_, err := object.GetCommit(stored, commit)
 	return err == nil

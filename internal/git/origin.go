@@ -12,6 +12,8 @@ type origin interface {
 	refs(ctx context.Context) (refs, error)
 	// objects brings the objects of a commit within reach; scratch is a folder to keep them in until they were read.
 	objects(ctx context.Context, known refs, wanted tip, scratch string) (storer.EncodedObjectStorer, error)
+	// close ends what is open. What was kept in scratch stays readable.
+	close()
 }
 
 func open(remote Remote, limits Limits) (origin, error) {
@@ -19,8 +21,11 @@ func open(remote Remote, limits Limits) (origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if address.Scheme == "file" {
+	switch address.Scheme {
+	case "file":
 		return openDisk(remote, address.Path)
+	case "ssh":
+		return openSSH(remote, address, limits)
 	}
 	return openServer(remote, address, limits)
 }

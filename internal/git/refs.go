@@ -49,6 +49,7 @@ func Resolve(ctx context.Context, remote Remote, revision string) (string, error
 	if err != nil {
 		return "", err
 	}
+	defer from.close()
 	known, err := from.refs(ctx)
 	if err != nil {
 		return "", err

@@ -170,7 +170,7 @@ func TestUnreachable(t *testing.T) {
 		"closed port":      {git.Remote{URL: closed}, "connection refused"},
 		"broken":           {git.Remote{URL: broken.URL + "/shop"}, "502"},
 		"disk not allowed": {git.Remote{URL: r.url()}, "https://"},
-		"ssh":              {git.Remote{URL: "ssh://git@example.com/shop.git"}, "https://"},
+		"git protocol":     {git.Remote{URL: "git://example.com/shop.git"}, "https://"},
 		"no URL":           {git.Remote{URL: "http://a b:c@/%zz"}, "not a URL"},
 		"other disk":       {git.Remote{URL: "file://host/path", AllowFile: true}, "file:///"},
 	} {

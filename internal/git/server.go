@@ -41,11 +41,18 @@ var connections = &http.Transport{
 
 var errTooLarge = errors.New("the server sends more than is taken")
 
-// server reads a repository over HTTP.
+// session speaks to a Git server; each pack is asked for in a request of its own.
+type session interface {
+	AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error)
+	UploadPack(ctx context.Context, request *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
+	Close() error
+}
+
+// server reads a repository over HTTP or SSH.
 type server struct {
 	remote  Remote
 	limits  Limits
-	session transport.UploadPackSession
+	session session
 	taken   *metered
 	offered *packp.AdvRefs
 }
@@ -69,6 +76,8 @@ func openServer(remote Remote, address *url.URL, limits Limits) (origin, error) 
 	}
 	return &server{remote: remote, limits: limits, session: session, taken: taken}, nil
 }
+
+func (s *server) close() { _ = s.session.Close() } // there is nothing that could be done about it
 
 func (s *server) refs(ctx context.Context) (refs, error) {
 	offered, err := s.session.AdvertisedReferencesContext(ctx)
@@ -190,9 +199,17 @@ type meteredBody struct {
 
 func (b *meteredBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.meter.used.Add(int64(n)) > b.meter.limit {
-		b.meter.exceeded.Store(true)
+	if b.meter.take(n) {
 		return n, errTooLarge
 	}
 	return n, err
+}
+
+// take counts what was read, and says whether it is too much.
+func (m *metered) take(n int) bool {
+	if m.used.Add(int64(n)) <= m.limit {
+		return false
+	}
+	m.exceeded.Store(true)
+	return true
 }

@@ -32,8 +32,10 @@ func WithDefaults(in *v1alpha1.Stack) *v1alpha1.Stack {
 }
 
 func sourceDefaults(spec *v1alpha1.StackSpec) {
-	orDefault(&spec.Source.Git.Ref, v1alpha1.GitRef{Branch: "main"})
-	orDefault(&spec.Source.Git.Path, ".")
+	if spec.Source.Inline == nil {
+		orDefault(&spec.Source.Git.Ref, v1alpha1.GitRef{Branch: "main"})
+		orDefault(&spec.Source.Git.Path, ".")
+	}
 	orDefault(&spec.Start.On, v1alpha1.StartManual)
 	durationDefault(&spec.Start.Interval, time.Minute)
 }

@@ -19,6 +19,9 @@ func Validate(stack *v1alpha1.Stack) []string {
 	if _, err := regexp.Compile(stack.Spec.Start.Pattern); err != nil {
 		found = append(found, fmt.Sprintf("spec.start.pattern is not a regular expression: %v", err))
 	}
+	if len(stack.Spec.Source.Inline) > 0 && stack.Spec.Start.On != "" && stack.Spec.Start.On != v1alpha1.StartManual {
+		found = append(found, fmt.Sprintf("start.on is %s, which watches a repository, and the source is inline; set start.on: Manual", stack.Spec.Start.On))
+	}
 	if cycle := Cycle(stack.Spec.Members); cycle != nil {
 		found = append(found, fmt.Sprintf("members depend on each other in a circle (%s); remove one dependsOn", strings.Join(cycle, " → ")))
 	}

@@ -47,7 +47,13 @@ func openCheckout(dir string) (*checkout, error) {
 	return &checkout{root: root, dir: absolute, used: map[string]bool{}}, nil
 }
 
-func (c *checkout) Close() error { return c.root.Close() }
+// Close closes the directory, where there is one.
+func (c *checkout) Close() error {
+	if c.root == nil {
+		return nil
+	}
+	return c.root.Close()
+}
 
 // join resolves a path that someone wrote. what says where, for people.
 func join(what, base, relative string) (string, error) {
@@ -68,16 +74,25 @@ func outside(what, name string) error {
 // use records that a path was read, and where it really is, so that a change of either is noticed.
 func (c *checkout) use(name string) error {
 	c.used[name] = true
+	real, err := c.real(name)
+	if err != nil {
+		return err
+	}
+	c.used[real] = true
+	return nil
+}
+
+// real is where a path leads once all links on the way are followed.
+func (c *checkout) real(name string) (string, error) {
 	real, err := filepath.EvalSymlinks(filepath.Join(c.dir, filepath.FromSlash(name)))
 	if err != nil {
-		return fmt.Errorf("following %s: %w", name, err)
+		return "", fmt.Errorf("following %s: %w", name, err)
 	}
 	relative, err := filepath.Rel(c.dir, real)
 	if err != nil || !filepath.IsLocal(relative) || relative == ".git" || strings.HasPrefix(relative, ".git"+string(filepath.Separator)) {
-		return escapes(name)
+		return "", escapes(name)
 	}
-	c.used[filepath.ToSlash(relative)] = true
-	return nil
+	return filepath.ToSlash(relative), nil
 }
 
 func escapes(name string) error {
@@ -195,13 +210,17 @@ func (w *walk) follow(name string, entry fs.DirEntry) (fs.FileInfo, error) {
 	return info, w.use(name)
 }
 
-// usedOutside lists what was read outside a path.
+// usedOutside lists what was read outside a path; what lies in a directory of the list goes without saying.
 func (c *checkout) usedOutside(below string) []string {
 	var result []string
 	for _, name := range slices.Sorted(maps.Keys(c.used)) {
-		if name != below && below != "." && !strings.HasPrefix(name, below+"/") {
+		if !within(name, below) && !slices.ContainsFunc(result, func(other string) bool { return within(name, other) }) {
 			result = append(result, name)
 		}
 	}
 	return result
+}
+
+func within(name, dir string) bool {
+	return name == dir || dir == "." || strings.HasPrefix(name, dir+"/")
 }

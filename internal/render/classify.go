@@ -175,7 +175,7 @@ func notContent(o object, _ v1alpha1.Slot) string {
 	case v1alpha1.Group:
 		return "says how Lockstep releases, and is not released itself; move it out of source.git.path, or " + ignoring(o)
 	case "kustomize.config.k8s.io":
-		return "is for kustomize, which Lockstep does not run yet; commit what `kustomize build` prints, or use a Helm chart"
+		return "is for Kustomize, and not for a slot; set source.kustomize to the folder that it lies in, or move it out of source.git.path"
 	}
 	return ""
 }

@@ -285,13 +285,16 @@ func listing(t *testing.T, root string) []string {
 	return result
 }
 
-func TestRendererVersionNamesHelm(t *testing.T) {
+func TestRendererVersionNamesWhatRenders(t *testing.T) {
 	content, err := os.ReadFile("../../go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, version, _ := strings.Cut(RendererVersion, "helm/")
-	if !strings.Contains(string(content), "helm.sh/helm/v4 "+version+"\n") && !strings.Contains(string(content), "helm.sh/helm/v4 "+version+" ") {
-		t.Errorf("RendererVersion names Helm %s, and go.mod another", version)
+	for name, module := range map[string]string{"helm": "helm.sh/helm/v4", "kustomize": "sigs.k8s.io/kustomize/api"} {
+		_, version, _ := strings.Cut(RendererVersion, name+"/")
+		version, _, _ = strings.Cut(version, " ")
+		if !strings.Contains(string(content), module+" "+version+"\n") && !strings.Contains(string(content), module+" "+version+" ") {
+			t.Errorf("RendererVersion names %s %s, and go.mod another", name, version)
+		}
 	}
 }

@@ -207,7 +207,7 @@ func TestMoreObjectsThatAreRefused(t *testing.T) {
 		"annotation of Pods":   {"{apiVersion: apps/v1, kind: Deployment, metadata: {name: x}, spec: {template: {metadata: {annotations: {inject: true}}}}}", v1alpha1.ReasonRenderFailed, "spec.template.metadata.annotations.inject"},
 		"selector":             {"{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {selector: {tier: 1}}}", v1alpha1.ReasonRenderFailed, "spec.selector.tier"},
 		"Rollout":              {"{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "Rollout/x"},
-		"kustomization":        {"{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "kustomize build"},
+		"kustomization":        {"{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, metadata: {name: x}}", v1alpha1.ReasonUnsupportedKind, "source.kustomize"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- x.yaml --\n"+c.object+"\n"))

@@ -35,25 +35,35 @@ func dependencies(req *Request) (paths []string, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if req.Source.Helm == nil {
-		_, err = c.plain(dir)
-		return c.usedOutside(dir), err
-	}
-	if _, err := c.loadChart(dir); err != nil {
-		return nil, err
-	}
 	for _, slot := range req.Slots {
-		if _, err := c.values(dir, req, slot); err != nil {
+		if err := c.follow(dir, req, slot); err != nil {
 			return nil, err
 		}
 	}
 	return c.usedOutside(dir), nil
 }
 
-// enter opens the checkout and finds the path in it.
+// follow reads what a slot is rendered from. Only Kustomize has to build for that: what a kustomization names, and what
+// a base of it names, shows as it is read.
+func (c *checkout) follow(dir string, req *Request, slot v1alpha1.Slot) error {
+	if req.Source.Helm == nil {
+		_, err := c.objects(dir, req, slot)
+		return err
+	}
+	if _, err := c.loadChart(dir); err != nil {
+		return err
+	}
+	_, err := c.values(dir, req, slot)
+	return err
+}
+
+// enter opens the checkout and finds the path in it; inline objects have none.
 func enter(req *Request) (*checkout, string, error) {
-	if len(req.Slots) == 0 || (req.Source.Helm == nil) == (req.Source.Plain == nil) {
-		return nil, "", errors.New("a render needs slots, and exactly one of source.helm and source.plain")
+	if len(req.Slots) == 0 || !oneRenderer(req.Source) {
+		return nil, "", errors.New("a render needs slots, and exactly one of source.inline, source.helm, source.kustomize and source.plain")
+	}
+	if req.Source.Inline != nil {
+		return &checkout{}, ".", nil
 	}
 	dir, err := join("source.git.path", ".", req.Path)
 	if err != nil {
@@ -67,6 +77,16 @@ func enter(req *Request) (*checkout, string, error) {
 		return nil, "", errors.Join(err, c.Close())
 	}
 	return c, dir, nil
+}
+
+func oneRenderer(s v1alpha1.Source) bool {
+	set := 0
+	for _, is := range []bool{s.Inline != nil, s.Helm != nil, s.Kustomize != nil, s.Plain != nil} {
+		if is {
+			set++
+		}
+	}
+	return set == 1
 }
 
 func (c *checkout) find(dir string) error {
@@ -100,8 +120,13 @@ func (c *checkout) slots(dir string, req *Request) ([]slotContent, error) {
 }
 
 func (c *checkout) objects(dir string, req *Request, slot v1alpha1.Slot) ([]object, error) {
-	if req.Source.Helm != nil {
+	switch {
+	case req.Source.Inline != nil:
+		return inline(req, slot)
+	case req.Source.Helm != nil:
 		return c.helm(dir, req, slot)
+	case req.Source.Kustomize != nil:
+		return c.kustomize(dir, req, slot)
 	}
 	return c.plain(dir)
 }

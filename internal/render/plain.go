@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -13,6 +14,9 @@ import (
 func (c *checkout) plain(dir string) ([]object, error) {
 	if _, err := c.stat(path.Join(dir, "Chart.yaml")); err == nil {
 		return nil, refuse(v1alpha1.ReasonRenderFailed, "source.git.path %s holds a Helm chart (Chart.yaml); set source.helm instead of source.plain", dir)
+	}
+	if name, err := c.kustomization(dir); err != nil || name != "" {
+		return nil, errors.Join(err, refuse(v1alpha1.ReasonRenderFailed, "source.git.path %s holds a kustomization (%s); set source.kustomize instead of source.plain", dir, name))
 	}
 	var result []object
 	size := 0

@@ -8,9 +8,9 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-// RendererVersion is part of every Digest: it changes whenever the same source could render differently. It names Helm's
-// version too.
-const RendererVersion = "lockstep-render/1 helm/v4.3.1"
+// RendererVersion is part of every Digest: it changes whenever the same source could render differently. It names the
+// versions of Helm and Kustomize too.
+const RendererVersion = "lockstep-render/2 helm/v4.3.1 kustomize/v0.21.1"
 
 // KubeVersion is what charts see as .Capabilities.KubeVersion, whatever the cluster is: the oldest that Lockstep
 // supports, because what is right there is right on every newer one. .Capabilities.APIVersions are the built-in ones, as
@@ -19,7 +19,7 @@ const KubeVersion = "v1.30.0"
 
 // Request says what is rendered.
 type Request struct {
-	// Root of the checkout. Nothing outside it is read.
+	// Root of the checkout. Nothing outside it is read, and nothing at all for inline objects.
 	Root string `json:"root"`
 	// Path of the chart or of the manifests below Root.
 	Path string `json:"path"`
@@ -76,7 +76,7 @@ type Result struct {
 	// Members that were found, by name. They are the same in every slot; replicas are the largest that any slot asks for.
 	Members []v1alpha1.ReleaseMember `json:"members"`
 	// Dependencies are the paths, relative to Root, that were read outside Path: charts at file:// (theirs included),
-	// values files, and where symbolic links lead.
+	// values files, bases and files of Kustomize, and where symbolic links lead.
 	Dependencies []string `json:"dependencies,omitempty"`
 	// Warnings for people. They stop nothing.
 	Warnings []string `json:"warnings,omitempty"`

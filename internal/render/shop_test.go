@@ -63,6 +63,23 @@ func TestShopAsChartsAndAsPlainYAMLIsTheSame(t *testing.T) {
 	}
 }
 
+func shopAsKustomize() Request {
+	req := kustomizeRequest(shopRepo, "kustomize/shop", "overlays/$(slot)")
+	req.Members = shopMembers
+	return req
+}
+
+func TestShopAsChartsAndAsKustomizeIsTheSame(t *testing.T) {
+	kustomize := must(t, shopAsKustomize())
+	if diff := cmp.Diff(must(t, shopRequest()).Slots, kustomize.Slots); diff != "" {
+		t.Errorf("helm (-) and kustomize (+):\n%s", diff)
+	}
+	want := []string{"kustomize/common", "kustomize/members/cart", "kustomize/members/catalog", "kustomize/members/frontend", "kustomize/members/ledger"}
+	if diff := cmp.Diff(want, kustomize.Dependencies); diff != "" {
+		t.Errorf("dependencies (-want +got):\n%s", diff)
+	}
+}
+
 func TestDependenciesAreFoundWithoutRendering(t *testing.T) {
 	got, err := Dependencies(t.Context(), shopRequest())
 	if err != nil {

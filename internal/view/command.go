@@ -27,7 +27,7 @@ func commandsOf(m *Model, unit v1alpha1.UnitStatus, here string) []Command {
 		out = append([]Command{{line("release", retryFlags(m.Last)), "try " + m.Last.Name + " again, once its cause is gone"}}, out...)
 	}
 	if len(out) == 0 && len(m.Queued) == 0 {
-		out = []Command{{line("release", ""), "release the head of the branch"}}
+		out = []Command{{line("release", ""), m.offer}}
 	}
 	return out
 }
@@ -53,7 +53,7 @@ func stay(m *Model) string {
 
 func retryFlags(r *Release) string {
 	var words []string
-	if r.Revision != "" {
+	if r.Revision != "" && !inlineHash.MatchString(r.Revision) {
 		words = append(words, "--revision", r.Revision)
 	}
 	for _, i := range r.Images {
@@ -75,4 +75,11 @@ func warmCommands(m *Model, line func(verb, flags string) string) []Command {
 		{line("rollback", ""), "take users back to " + to + " in " + m.Slots[i].Name + ", which is kept warm"},
 		{line("retire", ""), "give " + m.Slots[i].Name + " up now"},
 	}
+}
+
+func offered(s *v1alpha1.Stack) string {
+	if s.Spec.Source.Inline != nil {
+		return "release the objects that the Stack holds"
+	}
+	return "release the head of the branch"
 }

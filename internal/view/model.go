@@ -56,6 +56,9 @@ type Model struct {
 	Undecided []Decision `json:"undecided,omitempty"`
 	// Commands are what the reader may want to do next, the likeliest first.
 	Commands []Command `json:"commands,omitempty"`
+
+	// offer is what a release that names no revision is for.
+	offer string
 }
 
 // State is a condition in short.

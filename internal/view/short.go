@@ -8,8 +8,14 @@ import (
 
 var fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// Short shortens a full commit hash, and leaves any other revision as it is.
+var inlineHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// Short shortens a full commit hash, names the hash of inline objects for what it is, and leaves any other revision as it
+// is.
 func Short(revision string) string {
+	if inlineHash.MatchString(revision) {
+		return "inline " + revision[len("sha256:"):][:7]
+	}
 	if fullHash.MatchString(revision) {
 		return revision[:7]
 	}

@@ -16,7 +16,8 @@ import (
 func Stack(in Input) *Model {
 	unit := unitOf(&in.Stack)
 	m := &Model{
-		Name: in.Stack.Name, Namespace: in.Stack.Namespace, Now: metav1.NewTime(in.Now),
+		offer: offered(&in.Stack),
+		Name:  in.Stack.Name, Namespace: in.Stack.Namespace, Now: metav1.NewTime(in.Now),
 		Ready:    stateOf(in.Stack.Status.Conditions, v1alpha1.ConditionReady),
 		LiveSlot: unit.LiveSlot, LiveRelease: unit.LiveRelease,
 		Waiting: waitingOf(&in.Stack, unit),

@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ImageOverrideApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KeepPrevious"):
 		return &apiv1alpha1.KeepPreviousApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KustomizeSource"):
+		return &apiv1alpha1.KustomizeSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LocalRef"):
 		return &apiv1alpha1.LocalRefApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Member"):

@@ -284,6 +284,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 10m
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
+  map:
+    fields:
+    - name: path
+      type:
+        scalar: string
+      default: .
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.LocalRef
   map:
     fields:
@@ -648,6 +655,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: helm
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.HelmSource
+    - name: inline
+      type:
+        list:
+          elementType:
+            namedType: __untyped_atomic_
+          elementRelationship: atomic
+    - name: kustomize
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
     - name: plain
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.PlainSource
@@ -1086,6 +1102,18 @@ var schemaYAML = typed.YAMLObject(`types:
     elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Time
   scalar: untyped
+- name: io.k8s.apimachinery.pkg.runtime.RawExtension
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
 - name: __untyped_atomic_

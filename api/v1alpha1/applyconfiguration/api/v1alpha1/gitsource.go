@@ -7,14 +7,15 @@ package v1alpha1
 //
 // GitSource names a path in a Git repository.
 type GitSourceApplyConfiguration struct {
-	// url of the repository: http, https or file.
+	// url of the repository: https, http, ssh (ssh://git@host/path, or git@host:path) or file.
 	URL *string `json:"url,omitempty"`
 	// ref is the branch, tag or commit that a release takes when it names no revision of its own. Default: branch main.
 	Ref *GitRefApplyConfiguration `json:"ref,omitempty"`
 	// path of the chart or of the manifests in the repository. Default: its root.
 	Path *string `json:"path,omitempty"`
-	// secretRef names a Secret in the Stack's namespace with the keys username and password (or a token as password).
-	// It is the only Secret that is read for the source.
+	// secretRef names a Secret in the Stack's namespace. For http and https it has the keys username and password (or a
+	// token as password); for ssh, ssh-privatekey and known_hosts, and passphrase where the key has one. It is the only
+	// Secret that is read for the source.
 	SecretRef *LocalRefApplyConfiguration `json:"secretRef,omitempty"`
 }
 

@@ -9,7 +9,8 @@ package v1alpha1
 type ReleaseSpecApplyConfiguration struct {
 	// stack is the name of the Stack, in the same namespace.
 	Stack *string `json:"stack,omitempty"`
-	// revision is the branch, tag or commit to release. Default: the Stack's source.git.ref.
+	// revision is the branch, tag or commit to release. Default: the Stack's source.git.ref. For inline objects it is the
+	// hash of them, or nothing: the release fails where the Stack no longer holds what the hash is of.
 	Revision *string `json:"revision,omitempty"`
 	// images replace the images of members, whatever the manifests say.
 	Images []ImageOverrideApplyConfiguration `json:"images,omitempty"`

@@ -13,9 +13,9 @@ import (
 type ReleaseStartedApplyConfiguration struct {
 	// at is when it started.
 	At *v1.Time `json:"at,omitempty"`
-	// commit that was rendered.
+	// commit that was rendered; none for inline objects.
 	Commit *string `json:"commit,omitempty"`
-	// inputs is a hash of the trees of the path and of its file:// dependencies.
+	// inputs is a hash of the trees of the path and of what it depends on outside, or of the inline objects.
 	Inputs *string `json:"inputs,omitempty"`
 	// digest of everything that makes this release: inputs, overrides, renderer, and each slot's manifests. A promote is bound to it.
 	Digest *string `json:"digest,omitempty"`

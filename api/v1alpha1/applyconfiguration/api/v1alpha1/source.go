@@ -4,17 +4,24 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/lockstep-dev/lockstep/api/v1alpha1"
+	runtime "k8s.io/apimachinery/pkg/runtime"
 )
 
 // SourceApplyConfiguration represents a declarative configuration of the Source type for use
 // with apply.
 //
-// Source is where the manifests come from, and how they are rendered: as a Helm chart or as plain YAML.
+// Source is where the manifests come from: a path in a Git repository, rendered as a Helm chart, with Kustomize or as plain
+// YAML; or the Stack itself.
 type SourceApplyConfiguration struct {
 	// git is the repository that holds the manifests.
 	Git *GitSourceApplyConfiguration `json:"git,omitempty"`
+	// inline are the objects themselves, where there is no repository. The variables $(slot), $(stack) and $(release) are
+	// replaced in all of their text. The whole Stack must fit into one object of the API server: keep it below 256 KiB.
+	Inline []runtime.RawExtension `json:"inline,omitempty"`
 	// helm renders the path as a Helm chart; dependencies at file:// are taken from the same checkout.
 	Helm *HelmSourceApplyConfiguration `json:"helm,omitempty"`
+	// kustomize renders the path as `kustomize build` would; bases are taken from the same checkout.
+	Kustomize *KustomizeSourceApplyConfiguration `json:"kustomize,omitempty"`
 	// plain reads every .yaml and .yml file below the path.
 	Plain *apiv1alpha1.PlainSource `json:"plain,omitempty"`
 }
@@ -33,11 +40,29 @@ func (b *SourceApplyConfiguration) WithGit(value *GitSourceApplyConfiguration) *
 	return b
 }
 
+// WithInline adds the given value to the Inline field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Inline field.
+func (b *SourceApplyConfiguration) WithInline(values ...runtime.RawExtension) *SourceApplyConfiguration {
+	for i := range values {
+		b.Inline = append(b.Inline, values[i])
+	}
+	return b
+}
+
 // WithHelm sets the Helm field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Helm field is set to the value of the last call.
 func (b *SourceApplyConfiguration) WithHelm(value *HelmSourceApplyConfiguration) *SourceApplyConfiguration {
 	b.Helm = value
+	return b
+}
+
+// WithKustomize sets the Kustomize field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Kustomize field is set to the value of the last call.
+func (b *SourceApplyConfiguration) WithKustomize(value *KustomizeSourceApplyConfiguration) *SourceApplyConfiguration {
+	b.Kustomize = value
 	return b
 }
 
