@@ -94,7 +94,9 @@ func (a *app) commands() []*cobra.Command {
 		cmds []*cobra.Command
 	}{
 		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retireCommand()}},
-		{groupLook, []*cobra.Command{a.statusCommand(), a.planCommand(), a.historyCommand()}},
+		{groupLook, []*cobra.Command{
+			a.statusCommand(), a.planCommand(), a.historyCommand(), a.diffCommand(),
+		}},
 		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
 	}
 	var all []*cobra.Command
