@@ -95,7 +95,7 @@ func (a *app) commands() []*cobra.Command {
 	}{
 		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retireCommand()}},
 		{groupLook, []*cobra.Command{
-			a.statusCommand(), a.planCommand(), a.historyCommand(), a.diffCommand(),
+			a.statusCommand(), a.planCommand(), a.historyCommand(), a.diffCommand(), a.graphCommand(),
 		}},
 		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
 	}

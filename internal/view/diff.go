@@ -78,7 +78,7 @@ type FieldChange struct {
 
 // Compare tells how two sides differ.
 func Compare(stack string, from, to Side, unknown []string) *Diff {
-	d := &Diff{Stack: stack, From: from, To: to, Unknown: unknown, Objects: []ObjectChange{}}
+	d := &Diff{Stack: stack, From: from, To: to, Unknown: slices.Compact(unknown), Objects: []ObjectChange{}}
 	d.Images = imageChanges(from.Images, to.Images)
 	if from.Objects != nil && to.Objects != nil {
 		d.Objects = objectChanges(from, to)
