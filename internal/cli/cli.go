@@ -30,6 +30,10 @@ type Options struct {
 	Getenv func(string) string
 	// Random makes the end of a Decision's name.
 	Random func(n int) string
+	// Logs opens the log of a container.
+	Logs LogReader
+	// Browse starts the browser of whoever runs the command.
+	Browse func(ctx context.Context, address string) error
 	// Version of this build.
 	Version string
 }
@@ -96,6 +100,7 @@ func (a *app) commands() []*cobra.Command {
 		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retireCommand()}},
 		{groupLook, []*cobra.Command{
 			a.statusCommand(), a.planCommand(), a.historyCommand(), a.diffCommand(), a.graphCommand(),
+			a.slotCommand(), a.logsCommand(), a.eventsCommand(), a.openCommand(),
 		}},
 		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
 	}

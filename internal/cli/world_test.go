@@ -3,12 +3,14 @@ package cli_test
 import (
 	"context"
 	"encoding/base64"
+	"io"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -225,6 +227,22 @@ func copyStatus(to, from client.Object) {
 	}
 }
 
+// log is that of the transcript; a container without one has not begun.
+func (w *world) log(_ context.Context, _ *cli.Cluster, namespace, pod string, o *corev1.PodLogOptions) (io.ReadCloser, error) {
+	if w.unreadable["PodLog"] {
+		return nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods/log"}, pod, nil)
+	}
+	text, found := w.logs[namespace+"/"+pod+"/"+o.Container]
+	if !found {
+		return nil, apierrors.NewBadRequest("container \"" + o.Container + "\" in pod \"" + pod + "\" is waiting to start: ContainerCreating")
+	}
+	lines := strings.SplitAfter(text, "\n")
+	if n := len(lines) - 1; o.TailLines != nil && int(*o.TailLines) < n {
+		lines = lines[n-int(*o.TailLines):]
+	}
+	return io.NopCloser(strings.NewReader(strings.Join(lines, ""))), nil
+}
+
 func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.Options {
 	return cli.Options{
 		IOStreams: streams,
@@ -243,6 +261,11 @@ func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.
 		Screen:  func() (int, bool) { return 0, false },
 		Getenv:  func(string) string { return "" },
 		Random:  func(int) string { return "x1y2z" },
+		Logs:    w.log,
+		Browse: func(_ context.Context, address string) error {
+			w.browsed = append(w.browsed, address)
+			return nil
+		},
 		Version: "v0.0.0-test",
 	}
 }
