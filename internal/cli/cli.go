@@ -42,9 +42,20 @@ type Options struct {
 type app struct {
 	Options
 	flags *genericclioptions.ConfigFlags
+	// connected is the cluster of the flags, once it was asked for.
+	connected *Cluster
 }
 
-func (a *app) cluster() (*Cluster, error) { return a.Connect(a.flags) }
+func (a *app) cluster() (*Cluster, error) {
+	if a.connected != nil {
+		return a.connected, nil
+	}
+	c, err := a.Connect(a.flags)
+	if err == nil {
+		a.connected = c
+	}
+	return c, err
+}
 
 // New makes the command.
 func New(o Options) *cobra.Command {
@@ -70,6 +81,9 @@ kubectl_complete-lockstep on the PATH with the two lines
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          rootArgs,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			a.warnOfSkew(cmd)
+		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(o.In)

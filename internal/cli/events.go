@@ -135,8 +135,9 @@ func (c *Cluster) events(ctx context.Context, w *where) (said []view.Event, unre
 		return nil, nil, err
 	}
 	slices.Sort(namespaces)
+	namespaces = slices.Compact(namespaces)
 	said = []view.Event{}
-	for _, namespace := range slices.Compact(namespaces) {
+	for _, namespace := range namespaces {
 		list := &corev1.EventList{}
 		err := c.List(ctx, list, client.InNamespace(namespace))
 		switch {
@@ -151,6 +152,9 @@ func (c *Cluster) events(ctx context.Context, w *where) (said []view.Event, unre
 				said = append(said, view.EventOf(e))
 			}
 		}
+	}
+	if len(unread) == len(namespaces) {
+		return nil, nil, fmt.Errorf("you may not list events in any of the namespaces %s", strings.Join(namespaces, ", "))
 	}
 	slices.SortStableFunc(said, func(a, b view.Event) int {
 		return cmp.Or(a.Last.Compare(b.Last.Time), strings.Compare(a.Object, b.Object), strings.Compare(a.Reason, b.Reason))

@@ -58,7 +58,7 @@ func (a *app) system() string {
 }
 
 func (a *app) runInstall(ctx context.Context, f *installFlags) error {
-	f.namespace = a.system()
+	f.namespace, f.Version = a.system(), a.Version
 	objects, err := f.manifests()
 	if err != nil {
 		return err

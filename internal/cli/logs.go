@@ -123,7 +123,8 @@ func (a *app) runLogs(ctx context.Context, args []string, f *logFlags) error {
 type logSource struct {
 	namespace, pod, container string
 	prefix                    string
-	waiting                   bool
+	// waiting has not begun, ended will say no more.
+	waiting, ended bool
 }
 
 func (s logSource) key() string { return s.namespace + "/" + s.pod + "/" + s.container }
@@ -176,6 +177,7 @@ func (l *logs) containers(p *corev1.Pod) []logSource {
 			continue
 		}
 		s := logSource{namespace: p.Namespace, pod: p.Name, container: c.Name, prefix: l.prefix(p), waiting: notStarted(p, c.Name)}
+		s.ended = p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 		if len(p.Spec.Containers) > 1 || l.f.container != "" {
 			s.prefix += "/" + c.Name
 		}
@@ -364,5 +366,5 @@ func (l *logs) followOne(ctx context.Context, s logSource) error {
 // there is whether the container may still say something.
 func (l *logs) there(ctx context.Context, s logSource) bool {
 	sources, err := l.sources(ctx)
-	return err != nil || slices.ContainsFunc(sources, func(o logSource) bool { return o.key() == s.key() })
+	return err != nil || slices.ContainsFunc(sources, func(o logSource) bool { return o.key() == s.key() && !o.ended })
 }
