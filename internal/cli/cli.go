@@ -66,7 +66,8 @@ func New(o Options) *cobra.Command {
 		Long: `Lockstep releases a whole stack of services as one thing: every service's new version beside the old ones, proven,
 users moved over in one step, and back just as fast.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed. For diff, as for
+kubectl diff, 1 says that something differs, and 2 that it could not be told.
 kubectl's other connection flags (--as, --server, --token, …) work too.
 
 Shells complete kubectl-lockstep with what the completion command prints. For kubectl lockstep, put an executable file
