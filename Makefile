@@ -11,6 +11,8 @@ TOOLS := $(LOCKSTEP_CACHE)/tools-$(shell cat hack/tools/go.mod hack/tools/go.sum
 CLUSTER := $(LOCKSTEP_CACHE)/bin/cluster-$(shell cat hack/cluster/go.mod $$(find hack/cluster -name '*.go' -not -name '*_test.go' | LC_ALL=C sort) | sha256sum | cut -c1-12)
 export LOCKSTEP_HELM := $(LOCKSTEP_CACHE)/bin/helm-$(shell cat hack/helm/go.mod hack/helm/go.sum | sha256sum | cut -c1-12)
 BUILD := build
+# What the binaries say they are; a tree without Git leaves it to what Go has written into them.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 MODULES := . hack/cluster
 
 .PHONY: help
@@ -57,7 +59,11 @@ verify: $(TOOLS)/controller-gen ## Fail where generated files or formatting diff
 .PHONY: build
 build: ## Build the controller and the kubectl plugin into build/bin
 	@mkdir -p $(BUILD)/bin
-	go build -ldflags "-s -w" -o $(BUILD)/bin/ ./cmd/...
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BUILD)/bin/ ./cmd/...
+
+.PHONY: dist
+dist: ## Build the plugin's archives for every platform of .krew.yaml into build/dist
+	hack/dist "$(VERSION)"
 
 .PHONY: images
 images: $(CLUSTER) ## Build the images of controller and shop, without Docker, into build/images

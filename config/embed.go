@@ -39,6 +39,8 @@ type Options struct {
 	Digest string
 	// Image replaces the controller's image as a whole.
 	Image string
+	// Version of the build that installs, which is written onto the kinds and the controller. Default: not written.
+	Version string
 }
 
 // Objects returns everything that is installed, in the order of installation.
@@ -56,7 +58,7 @@ func Objects(o Options) ([]*unstructured.Unstructured, error) {
 			return nil, err
 		}
 	}
-	return all, nil
+	return all, o.sign(all)
 }
 
 // CRDs returns the definitions of Lockstep's kinds.

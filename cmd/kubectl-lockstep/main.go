@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -10,6 +11,9 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/cli"
 	"github.com/lockstep-dev/lockstep/internal/render"
 )
+
+// version is set by the linker; without it the build says what it knows of itself.
+var version string
 
 func main() {
 	render.MaybeChild()
@@ -20,5 +24,7 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return cli.Run(ctx, cli.New(cli.Defaults()))
+	options := cli.Defaults()
+	options.Version = cmp.Or(version, options.Version)
+	return cli.Run(ctx, cli.New(options))
 }

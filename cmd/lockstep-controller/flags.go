@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ func command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "lockstep-controller",
 		Short:         "Takes Stacks through their releases",
+		Version:       cmp.Or(version, "devel"),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

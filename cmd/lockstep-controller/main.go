@@ -10,6 +10,9 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
+// version is set by the linker.
+var version string
+
 func main() {
 	// Rendering runs in a child, which is this same executable.
 	render.MaybeChild()

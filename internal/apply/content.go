@@ -24,7 +24,7 @@ const (
 	// contentType is the type of the Secrets that hold frozen content.
 	contentType corev1.SecretType = "lockstep.dev/content"
 	// contentKey is the key under which a Secret holds its part.
-	contentKey = "content"
+	contentKey = render.SecretKey
 	// contentPrefix begins their names; a hash of what they hold follows.
 	contentPrefix = "lockstep-content-"
 	// annotationFrozenAt is when content was last frozen: what is younger than contentGrace is not swept.

@@ -30,6 +30,10 @@ type Options struct {
 	Getenv func(string) string
 	// Random makes the end of a Decision's name.
 	Random func(n int) string
+	// Logs opens the log of a container.
+	Logs LogReader
+	// Browse starts the browser of whoever runs the command.
+	Browse func(ctx context.Context, address string) error
 	// Version of this build.
 	Version string
 }
@@ -38,9 +42,20 @@ type Options struct {
 type app struct {
 	Options
 	flags *genericclioptions.ConfigFlags
+	// connected is the cluster of the flags, once it was asked for.
+	connected *Cluster
 }
 
-func (a *app) cluster() (*Cluster, error) { return a.Connect(a.flags) }
+func (a *app) cluster() (*Cluster, error) {
+	if a.connected != nil {
+		return a.connected, nil
+	}
+	c, err := a.Connect(a.flags)
+	if err == nil {
+		a.connected = c
+	}
+	return c, err
+}
 
 // New makes the command.
 func New(o Options) *cobra.Command {
@@ -51,7 +66,8 @@ func New(o Options) *cobra.Command {
 		Long: `Lockstep releases a whole stack of services as one thing: every service's new version beside the old ones, proven,
 users moved over in one step, and back just as fast.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 timed out waiting, 4 decision refused, 5 release failed. For diff, as for
+kubectl diff, 1 says that something differs, and 2 that it could not be told.
 kubectl's other connection flags (--as, --server, --token, …) work too.
 
 Shells complete kubectl-lockstep with what the completion command prints. For kubectl lockstep, put an executable file
@@ -66,6 +82,9 @@ kubectl_complete-lockstep on the PATH with the two lines
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          rootArgs,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			a.warnOfSkew(cmd)
+		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(o.In)
@@ -94,7 +113,10 @@ func (a *app) commands() []*cobra.Command {
 		cmds []*cobra.Command
 	}{
 		{groupRelease, []*cobra.Command{a.releaseCommand(), a.promoteCommand(), a.abortCommand(), a.rollbackCommand(), a.retryCommand(), a.retireCommand(), a.suspendCommand(), a.resumeCommand(), a.reconcileCommand()}},
-		{groupLook, []*cobra.Command{a.statusCommand(), a.planCommand(), a.historyCommand()}},
+		{groupLook, []*cobra.Command{
+			a.statusCommand(), a.planCommand(), a.historyCommand(), a.diffCommand(), a.graphCommand(),
+			a.slotCommand(), a.logsCommand(), a.eventsCommand(), a.openCommand(),
+		}},
 		{groupSetUp, []*cobra.Command{a.lintCommand(), a.doctorCommand(), a.installCommand(), a.uninstallCommand(), a.versionCommand()}},
 	}
 	var all []*cobra.Command

@@ -118,9 +118,18 @@ func (tr transcript) play() string {
 	for verb := range strings.FieldsSeq(string(tr.files["denied"])) {
 		w.denied[verb] = true
 	}
+	for name, data := range tr.files {
+		if container, is := strings.CutPrefix(name, "logs/"); is {
+			w.logs[container] = string(data)
+		}
+	}
 	var said strings.Builder
 	for line := range strings.Lines(string(tr.files["run"])) {
 		said.WriteString(tr.command(w, strings.Fields(line)))
+		for _, address := range w.browsed {
+			said.WriteString("(a browser opens " + address + ")\n")
+		}
+		w.browsed = nil
 	}
 	return said.String()
 }

@@ -24,6 +24,8 @@ func Defaults() Options {
 		Screen:    screen,
 		Getenv:    os.Getenv,
 		Random:    rand.String,
+		Logs:      ReadLog,
+		Browse:    browse,
 		Version:   buildVersion(),
 	}
 }

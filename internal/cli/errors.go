@@ -17,6 +17,8 @@ const (
 	ExitDone     = 0
 	ExitError    = 1
 	ExitUsage    = 2
+	// ExitUnknown is for diff, whose 1 says that something differs: it could not be told.
+	ExitUnknown  = 2
 	ExitTimedOut = 3
 	ExitRefused  = 4
 	ExitFailed   = 5

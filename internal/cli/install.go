@@ -64,7 +64,7 @@ func (a *app) system() string {
 }
 
 func (a *app) runInstall(ctx context.Context, f *installFlags) error {
-	f.namespace = a.system()
+	f.namespace, f.Version = a.system(), a.Version
 	if f.Digest != "" && f.Tag != "" {
 		return usagef("give --tag or --digest, not both: a digest is used whatever the tag says")
 	}

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -154,9 +156,36 @@ func TestRealServer(t *testing.T) {
 	tt.run("promote shop --as pipeline", 1, "pipeline may not promote release "+name, "lockstep-decider")
 	tt.watched(name)
 	tt.run("plan shop --as ana", 0, "ASSUMED")
+	tt.skewed()
 	tt.run("uninstall", 0, "Deployment lockstep-controller deleted")
 	tt.run("doctor", 1, "fail  policy  ")
 	tt.run("history shop", 0, name, "Live")
+}
+
+// skewed gives the cluster a field that the command does not know; those who may not read definitions are told too.
+func (tt *terminal) skewed() {
+	tt.t.Helper()
+	const same = "with the fields that this command knows"
+	tt.run("version", 0, same)
+	tt.run("version --as pipeline", 0, same)
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	tt.must(tt.server.Client.Get(tt.t.Context(), client.ObjectKey{Name: "stacks.lockstep.dev"}, crd))
+	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	tt.must(err)
+	tt.must(unstructured.SetNestedField(versions[0].(map[string]any), "string", "schema", "openAPIV3Schema", "properties", "spec", "properties", "galaxy", "type"))
+	tt.must(unstructured.SetNestedSlice(crd.Object, versions, "spec", "versions"))
+	crd.SetAnnotations(nil)
+	tt.must(tt.server.Client.Update(tt.t.Context(), crd))
+	tt.run("status shop", 0, "is older than the kinds in the cluster, which have Stack.spec.galaxy")
+	for range 100 { // the API server publishes it a moment later
+		out, ended := tt.start(tt.t.Context(), "status shop --as pipeline")
+		if tt.code(ended) == 0 && strings.Contains(out.String(), "Stack.spec.galaxy") {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	tt.t.Error("whoever may not read definitions is not told of skew")
 }
 
 // hold takes the only release to its hold.

@@ -7,12 +7,17 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lockstep-dev/lockstep/config"
 )
 
 type versions struct {
 	Client     string `json:"client"`
 	Controller string `json:"controller,omitempty"`
-	Problem    string `json:"problem,omitempty"`
+	// Installed is the version of the command that installed the controller.
+	Installed string `json:"installed,omitempty"`
+	Problem   string `json:"problem,omitempty"`
+	Kinds     *skew  `json:"kinds,omitempty"`
 }
 
 func (a *app) versionCommand() *cobra.Command {
@@ -23,12 +28,14 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Show the version of this command, and of the controller in the cluster",
+		Long: `Show the version of this command, of the controller in the cluster, and whether both know the same fields. Every command
+that works with Stacks warns where they do not.`,
 		Example: `  kubectl lockstep version --client`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versions{Client: a.Version}
 			if !clientOnly {
-				v.Controller, v.Problem = a.controllerVersion(cmd.Context())
+				a.serverVersions(cmd.Context(), &v)
 			}
 			return a.printVersions(v, o)
 		},
@@ -46,25 +53,38 @@ func (a *app) printVersions(v versions, o output) error {
 	if v.Controller != "" {
 		printf(a.Out, "controller: %s\n", v.Controller)
 	}
+	if v.Installed != "" {
+		printf(a.Out, "installed:  %s\n", v.Installed)
+	}
 	if v.Problem != "" {
 		printf(a.Out, "controller: %s\n", v.Problem)
+	}
+	if v.Kinds != nil {
+		printf(a.Out, "kinds:      %s\n", v.Kinds.sentence(a.Version))
 	}
 	return nil
 }
 
-func (a *app) controllerVersion(ctx context.Context) (image, problem string) {
+// serverVersions finds out what the cluster has.
+func (a *app) serverVersions(ctx context.Context, v *versions) {
 	c, err := a.cluster()
 	if err != nil {
-		return "", err.Error()
+		v.Problem = err.Error()
+		return
 	}
 	d, err := c.controller(ctx)
 	switch {
 	case err != nil:
-		return "", explain(err).Error()
+		v.Problem = explain(err).Error()
 	case d == nil:
-		return "", "not found; install it with kubectl lockstep install"
+		v.Problem = "not found; install it with kubectl lockstep install"
+	default:
+		v.Controller = fmt.Sprintf("%s (%s/%s)", d.Spec.Template.Spec.Containers[0].Image, d.Namespace, d.Name)
+		v.Installed = d.Annotations[config.AnnotationVersion]
 	}
-	return fmt.Sprintf("%s (%s/%s)", d.Spec.Template.Spec.Containers[0].Image, d.Namespace, d.Name), ""
+	if found, err := c.skew(ctx); err == nil {
+		v.Kinds = found
+	}
 }
 
 // controllerLabels are on the controller's Deployment.

@@ -2,11 +2,15 @@ package cli_test
 
 import (
 	"context"
+	"encoding/base64"
+	"io"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +25,7 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/cli"
 	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 // world is a cluster with a controller that does what it is told.
@@ -36,15 +41,25 @@ type world struct {
 	denied map[string]bool
 	// forbidden are the kinds in slots that the user may not list.
 	forbidden bool
+	// unreadable are the kinds that the user may neither get nor list.
+	unreadable map[string]bool
+	// logs of containers, by namespace/pod/container; browsed are the addresses that a browser was started with.
+	logs    map[string]string
+	browsed []string
 }
 
 func newWorld(t *testing.T, objects, after []*unstructured.Unstructured) *world {
 	t.Helper()
-	w := &world{t: t, after: after, denied: map[string]bool{}}
+	w := &world{t: t, after: after, denied: map[string]bool{}, unreadable: map[string]bool{}, logs: map[string]string{}}
+	objects = frozen(t, objects)
 	b := fake.NewClientBuilder().WithScheme(cli.Scheme()).WithStatusSubresource(&v1alpha1.Stack{}, &v1alpha1.Release{}, &v1alpha1.Decision{})
 	for _, u := range objects {
 		if u.GetKind() == "Forbidden" {
-			w.forbidden = true
+			kinds, _, _ := unstructured.NestedStringSlice(u.Object, "kinds")
+			w.forbidden = w.forbidden || len(kinds) == 0
+			for _, kind := range kinds {
+				w.unreadable[kind] = true
+			}
 			continue
 		}
 		b = b.WithObjects(typed(t, u))
@@ -72,11 +87,70 @@ func (w *world) list(ctx context.Context, c client.WithWatch, list client.Object
 	if _, deployments := list.(*appsv1.DeploymentList); deployments && w.forbidden {
 		return apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "", nil)
 	}
+	if err := w.refuse(c, list); err != nil {
+		return err
+	}
 	err := c.List(ctx, list, opts...)
 	if _, releases := list.(*v1alpha1.ReleaseList); releases && w.made != "" {
 		w.act(c)
 	}
 	return err
+}
+
+// refuse is the API server's answer for what the user may not read.
+func (w *world) refuse(c client.WithWatch, obj runtime.Object) error {
+	gvk, err := c.GroupVersionKindFor(obj)
+	if kind := strings.TrimSuffix(gvk.Kind, "List"); err == nil && w.unreadable[kind] {
+		return apierrors.NewForbidden(schema.GroupResource{Group: gvk.Group, Resource: strings.ToLower(kind) + "s"}, "", nil)
+	}
+	return nil
+}
+
+// frozen freezes the objects of kind Frozen as the controller does, and records them in the status of their Release.
+func frozen(t *testing.T, objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	t.Helper()
+	var out []*unstructured.Unstructured
+	for _, u := range objects {
+		if u.GetKind() != "Frozen" {
+			out = append(out, u)
+			continue
+		}
+		release, slot := u.Object["release"].(string), u.Object["slot"].(string)
+		var content []*unstructured.Unstructured
+		for _, o := range u.Object["objects"].([]any) {
+			content = append(content, &unstructured.Unstructured{Object: o.(map[string]any)})
+		}
+		chunks, _, err := render.Encode(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := render.SizelessDigest(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "lockstep-content-" + release + "-" + slot
+		record(t, objects, release, map[string]any{"slot": slot, "digest": digest, "secrets": []any{name}})
+		secret := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{render.SecretKey: base64.StdEncoding.EncodeToString(chunks[0])}}}
+		secret.SetAPIVersion("v1")
+		secret.SetKind("Secret")
+		secret.SetNamespace("lockstep-system")
+		secret.SetName(name)
+		out = append(out, secret)
+	}
+	return out
+}
+
+func record(t *testing.T, objects []*unstructured.Unstructured, release string, content map[string]any) {
+	t.Helper()
+	for _, u := range objects {
+		if u.GetKind() == "Release" && u.GetName() == release {
+			path := []string{"status", "started", "content"}
+			before, _, _ := unstructured.NestedSlice(u.Object, path...)
+			if err := unstructured.SetNestedSlice(u.Object, append(before, content), path...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // create answers reviews as an API server does, and has the controller act on what is made.
@@ -116,6 +190,9 @@ func (w *world) patch(ctx context.Context, c client.WithWatch, obj client.Object
 // get lets the controller do its next deed once the command has looked at what it made: what is seen does not depend on
 // who is faster.
 func (w *world) get(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if err := w.refuse(c, obj); err != nil {
+		return err
+	}
 	err := c.Get(ctx, key, obj, opts...)
 	switch obj.(type) {
 	case *v1alpha1.Release, *v1alpha1.Decision:
@@ -160,6 +237,22 @@ func copyStatus(to, from client.Object) {
 	}
 }
 
+// log is that of the transcript; a container without one has not begun.
+func (w *world) log(_ context.Context, _ *cli.Cluster, namespace, pod string, o *corev1.PodLogOptions) (io.ReadCloser, error) {
+	if w.unreadable["PodLog"] {
+		return nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods/log"}, pod, nil)
+	}
+	text, found := w.logs[namespace+"/"+pod+"/"+o.Container]
+	if !found {
+		return nil, apierrors.NewBadRequest("container \"" + o.Container + "\" in pod \"" + pod + "\" is waiting to start: ContainerCreating")
+	}
+	lines := strings.SplitAfter(text, "\n")
+	if n := len(lines) - 1; o.TailLines != nil && int(*o.TailLines) < n {
+		lines = lines[n-int(*o.TailLines):]
+	}
+	return io.NopCloser(strings.NewReader(strings.Join(lines, ""))), nil
+}
+
 func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.Options {
 	return cli.Options{
 		IOStreams: streams,
@@ -178,6 +271,11 @@ func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.
 		Screen:  func() (int, bool) { return 0, false },
 		Getenv:  func(string) string { return "" },
 		Random:  func(int) string { return "x1y2z" },
+		Logs:    w.log,
+		Browse: func(_ context.Context, address string) error {
+			w.browsed = append(w.browsed, address)
+			return nil
+		},
 		Version: "v0.0.0-test",
 	}
 }

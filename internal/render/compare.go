@@ -128,8 +128,8 @@ func duplicates(objects []object) error {
 	return nil
 }
 
-// contentDigest is over what an object is, and not over how large it is.
-func contentDigest(objects []*unstructured.Unstructured) (string, error) {
+// SizelessDigest is over what objects are, and not over how large: the digest of a SlotResult.
+func SizelessDigest(objects []*unstructured.Unstructured) (string, error) {
 	sizeless := make([]*unstructured.Unstructured, len(objects))
 	for i, o := range objects {
 		sizeless[i] = withoutSize(o)

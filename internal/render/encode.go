@@ -23,6 +23,9 @@ const (
 	maxContent    = 64 << 20
 )
 
+// SecretKey is the key under which a Secret holds a chunk.
+const SecretKey = "content"
+
 // Encode freezes objects: compressed, in chunks of at most 900 KiB, in order. The digest addresses the content as it is,
 // sizes included, and is the same for the same objects whatever Go compresses them to. Content over 64 MiB, or over
 // 8 MiB compressed, is refused with ContentTooLarge.

@@ -172,7 +172,7 @@ func assemble(req *Request, slots []slotContent) (*Result, error) {
 		if err := freezable(objects); err != nil {
 			return nil, err
 		}
-		digest, err := contentDigest(objects)
+		digest, err := SizelessDigest(objects)
 		if err != nil {
 			return nil, err
 		}
