@@ -164,7 +164,7 @@ func (p *planner) takeOver(target string) bool {
 func (p *planner) halfPointed(target, release string) *Problem {
 	for i := range p.s.Entries {
 		e := &p.s.Entries[i]
-		if sends(e, target) {
+		if e.Testers || sendsUsers(e, target) {
 			continue
 		}
 		if problem := p.unready(target, p.release(release)); problem != nil {

@@ -75,7 +75,10 @@ func drawStack(t *rapid.T) v1alpha1.Stack {
 	}
 	if rapid.Bool().Draw(t, "two entries") {
 		second := *spec.Entries[0].DeepCopy()
-		second.Name, second.Preview = "admin", nil
+		second.Name = "admin"
+		if rapid.Bool().Draw(t, "one preview") {
+			second.Preview = nil
+		}
 		spec.Entries = append(spec.Entries, second)
 	}
 	return stack
@@ -150,6 +153,7 @@ func (m *machine) calm() map[string]func(*rapid.T) {
 		"router":    m.router,
 		"lag":       m.lag,
 		"neighbour": m.neighbour,
+		"refuse":    m.refuse,
 		"crash":     m.crash,
 		"pause":     m.pause,
 	}
@@ -364,6 +368,15 @@ func (m *machine) lag(t *rapid.T) {
 	m.tell("%s: %v", []string{"the nodes lag", "endpoints lag", "Pods linger"}[what], *slow)
 }
 
+// refuse has admission let nobody write the route of one entry, or lets them again.
+func (m *machine) refuse(t *rapid.T) {
+	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
+	if m.w.Refuses = map[string]bool{}; rapid.Bool().Draw(t, "refuses") {
+		m.w.Refuses[r.Entry] = true
+	}
+	m.tell("admission refuses: %v", m.w.Refuses)
+}
+
 func (m *machine) editRoute(t *rapid.T) {
 	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
 	if !r.Exists {
@@ -464,6 +477,7 @@ func (m *machine) policy(t *rapid.T) {
 // settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses, m.w.NodesLag, m.w.EndpointsLag, m.w.PodsLinger = false, false, false, false
+	m.w.Refuses = nil
 	m.w.MendPods()
 	m.w.NeighbourGives()
 	for _, n := range m.w.Namespaces {

@@ -36,6 +36,8 @@ type World struct {
 	NeighbourWaits string
 	// RouterRefuses is whether the router accepts no change of a route.
 	RouterRefuses bool
+	// Refuses are the entries whose routes admission lets nobody write.
+	Refuses map[string]bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.
 	NodesLag bool
 	// EndpointsLag is whether the endpoints of Services do not follow their Pods.
