@@ -160,10 +160,7 @@ func (httpRoute) onlyTesters(s Spec, rule object) bool {
 }
 
 func testersMatch(s Spec, match object) bool {
-	if s.Entry.Preview == nil {
-		return false
-	}
-	for _, c := range conditions(s.Entry.Preview) {
+	for _, c := range s.conditions() {
 		for _, header := range objects(match, "headers") {
 			if strings.EqualFold(named(header), c.header) && termOf(header) == c.term {
 				return true

@@ -40,6 +40,13 @@ func (p *pass) judgeServed(ctx context.Context, facts *plan.Entry, spec entry.Sp
 	}
 	facts.Served = why == ""
 	facts.Message = joinSentences(facts.Message, why)
+	if !facts.Served {
+		taken, err := p.hostnameTaken(ctx, spec, route)
+		if err != nil || taken == nil {
+			return err
+		}
+		facts.Message = joinSentences(facts.Message, capital(taken.Message)+".")
+	}
 	return nil
 }
 

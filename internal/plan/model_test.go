@@ -550,6 +550,9 @@ func (m *machine) moves() bool {
 		return false
 	}
 	u := m.unit()
+	if u.Step != nil && u.Step.Reason == v1alpha1.ReasonEntryRefused {
+		return true // it is tried again after a while
+	}
 	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
 		return true
 	}

@@ -49,7 +49,7 @@ type Task struct {
 	observes string
 	// fails is the key of the result where it is refused; empty where that is the same.
 	fails string
-	about    v1alpha1.Observation
+	about v1alpha1.Observation
 }
 
 // Effect is what came of one write.
