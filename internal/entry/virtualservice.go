@@ -28,6 +28,16 @@ func (virtualService) lists() []string { return []string{"http", "tcp", "tls"} }
 
 func (virtualService) field() string { return "route" }
 
+func (virtualService) shaped(match object) bool {
+	headers := child(match, "headers")
+	for name := range headers {
+		if !objectsAt(headers, name) {
+			return false
+		}
+	}
+	return objectsAt(match, "headers", "authority", "uri")
+}
+
 func (virtualService) matchList() string { return "match" }
 
 // host reads svc (in the route's namespace), svc.ns, svc.ns.svc and svc.ns.svc.<cluster domain>.

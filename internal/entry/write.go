@@ -79,6 +79,9 @@ func labelled(s Spec, route *unstructured.Unstructured) bool {
 
 // edit changes an adopted route: where our destinations point, and the rules that Lockstep inserts.
 func edit(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteIntent) (*unstructured.Unstructured, error) {
+	if err := shaped(s, route); err != nil {
+		return nil, err
+	}
 	out := route.DeepCopy()
 	removeInserted(s, out)
 	all := rules(s, out)
