@@ -191,7 +191,7 @@ func TestServedWhenEveryGatewayPodAnswersTheEpoch(t *testing.T) {
 			c := cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, tt.port, first, second)...)...)
 
 			behind := observe(t, c).Entries[0]
-			if behind.Served || !strings.Contains(behind.Message, "Pod istio-system/gateway-1 still serves epoch 4") {
+			if behind.Served || !strings.Contains(behind.Message, "Pod istio-system/gateway-1 still serves epoch 4") || !strings.Contains(behind.Message, "Epoch 5 is served by istio-system/gateway-0.") {
 				t.Errorf("one Pod behind: served %v, message %q", behind.Served, behind.Message)
 			}
 
