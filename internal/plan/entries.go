@@ -26,11 +26,19 @@ func (p *planner) record() {
 			seen = p.u.Route.Epoch // so that an edit is told from a write that did not happen yet
 		}
 		entries = append(entries, v1alpha1.EntryStatus{
-			Name: e.Name, Weights: e.Weights, ObservedEpoch: seen, Evidence: p.evidence(e), Message: clip(e.Message, 2048),
+			Name: e.Name, Weights: shareOf(e), ObservedEpoch: seen, Evidence: p.evidence(e), Message: clip(e.Message, 2048),
 		})
 	}
 	p.u.Entries = entries
 	p.measure()
+}
+
+// shareOf is where an entry leads: the route of testers has no users to share out.
+func shareOf(e *Entry) []v1alpha1.SlotWeight {
+	if e.Testers && e.PreviewSlot != "" {
+		return []v1alpha1.SlotWeight{{Slot: e.PreviewSlot, Weight: 100}}
+	}
+	return e.Weights
 }
 
 // evidence is how sure we are that the saved intent is in force at the entry.
@@ -134,7 +142,7 @@ func (p *planner) edited(e *Entry) bool {
 		return false
 	}
 	if p.u.Route.Epoch == 0 {
-		return p.u.LiveSlot != "" && !onlyTo(e, p.u.LiveSlot)
+		return !e.Testers && p.u.LiveSlot != "" && !onlyTo(e, p.u.LiveSlot)
 	}
 	if p.replaced(e) {
 		return false
@@ -145,7 +153,7 @@ func (p *planner) edited(e *Entry) bool {
 // replaced is whether someone made the route anew, without a trace of Lockstep's, and sends users where they should be:
 // marking it again moves nobody.
 func (p *planner) replaced(e *Entry) bool {
-	return e.Exists && e.Epoch == 0 && p.landed(e) && onlyTo(e, p.u.Route.Live)
+	return e.Exists && e.Epoch == 0 && p.landed(e) && (e.Testers || onlyTo(e, p.u.Route.Live))
 }
 
 // sameIntent is whether the intent is the saved one, which AsIntended speaks of.
