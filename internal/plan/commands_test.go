@@ -102,6 +102,8 @@ func (s *story) setStack(words []string) {
 			spec.Slots[1].Namespace = value
 		case "cycle":
 			spec.Members = cycle(strings.Split(value, ","))
+		case "preview-hostname":
+			spec.Entries[0].Preview.Hostname = value
 		case "entries":
 			s.setEntries(strings.Split(value, ","))
 		default:

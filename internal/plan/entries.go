@@ -67,8 +67,8 @@ func (p *planner) entryPending(e *Entry) *Problem {
 		return e.Problem
 	case p.edited(e):
 		return p.editedProblem(e)
-	case p.u.Route.Epoch == 0 && e.Exists:
-		return nil // the route is the team's own, and not to be written yet
+	case p.u.Route.Epoch == 0 && (e.Exists || e.Testers):
+		return nil // the route is the team's own, and not to be written yet; that of testers is not made before it is needed
 	case p.withheld(e):
 		return p.unfit
 	case !p.carries(e) && p.refused("entry/"+e.Name) != nil:

@@ -47,7 +47,7 @@ func (m *machine) find() {
 	for _, name := range []string{"frontend", "catalog", "mailer"} {
 		m.w.Found("blue", name, 1)
 	}
-	for _, r := range m.w.Routes {
+	for _, r := range m.w.Routes[:len(m.w.Stack.Spec.Entries)] {
 		m.w.Adopt(r.Entry, world.Share("blue", 100))
 	}
 	for m.w.Tick(nil) {
@@ -81,7 +81,15 @@ func drawStack(t *rapid.T) v1alpha1.Stack {
 		}
 		spec.Entries = append(spec.Entries, second)
 	}
+	if rapid.Bool().Draw(t, "preview hostname") {
+		spec.Entries[0].Preview.Hostname = "preview.example.com"
+	}
 	return stack
+}
+
+// edited is any route that users come in through: what testers see is Lockstep's own.
+func (m *machine) edited(t *rapid.T) *world.Route {
+	return m.w.Routes[rapid.IntRange(0, len(m.w.Stack.Spec.Entries)-1).Draw(t, "route")]
 }
 
 func (m *machine) tell(format string, args ...any) {
@@ -378,7 +386,7 @@ func (m *machine) refuse(t *rapid.T) {
 }
 
 func (m *machine) editRoute(t *rapid.T) {
-	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
+	r := m.edited(t)
 	if !r.Exists {
 		t.Skip("no route")
 	}
@@ -696,12 +704,12 @@ func (m *machine) usersAreOnLive(t *rapid.T) {
 		return
 	}
 	for _, r := range m.w.Routes {
-		if u.LiveSlot != "" && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
+		if u.LiveSlot != "" && !r.Testers && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
 			t.Fatalf("route %s sends users to %v, and live is %s\n%s", r.Entry, r.Weights, u.LiveSlot, strings.Join(m.story, "\n"))
 		}
 	}
 	live := m.w.Release(u.LiveRelease)
-	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return r.MovedBy != "lockstep" })
+	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return !r.Testers && r.MovedBy != "lockstep" })
 	if live == nil || !m.w.Namespace(u.LiveSlot).Exists || byHand {
 		return
 	}

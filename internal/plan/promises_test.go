@@ -201,7 +201,7 @@ func reached(w *world.World, slot string) bool {
 // moves is whether Lockstep has sent users to a slot by this write that they are not on yet.
 func moves(e *world.Write) (plan.WriteEntry, bool) {
 	a, ok := e.Action.(plan.WriteEntry)
-	if !ok || e.RouteAfter == nil || len(e.Saw.Stack.Spec.Entries) < 2 {
+	if !ok || e.RouteAfter == nil || e.RouteAfter.Testers || len(e.Saw.Stack.Spec.Entries) < 2 {
 		return a, false
 	}
 	u := e.Saw.Stack.Status.Units[0]
@@ -243,12 +243,12 @@ func entriesAreTriedFirst(_ *world.World, e *world.Write) error {
 }
 
 // Promise 1: once a switch of several entries is over, it is said how far apart they were.
-func windowIsMeasured(_ *world.World, e *world.Write) error {
+func windowIsMeasured(w *world.World, e *world.Write) error {
 	if e.StatusAfter == nil || len(e.StatusBefore.Units) == 0 {
 		return nil
 	}
 	was, is := e.StatusBefore.Units[0], e.StatusAfter.Units[0]
-	if len(is.Entries) < 2 || was.LiveSlot == "" || was.LiveSlot == is.LiveSlot || was.Step == nil || is.Step != nil {
+	if len(w.Stack.Spec.Entries) < 2 || was.LiveSlot == "" || was.LiveSlot == is.LiveSlot || was.Step == nil || is.Step != nil {
 		return nil
 	}
 	if is.Window == nil || is.Window.Live != is.LiveSlot || is.Window.Milliseconds == nil {

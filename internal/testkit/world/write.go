@@ -189,7 +189,7 @@ func (w *World) dial(a plan.DialServices) Effect {
 // tryEntries is what admission says to a dry-run.
 func (w *World) tryEntries() Effect {
 	for _, r := range w.Routes {
-		if w.Refuses[r.Entry] {
+		if w.Refuses[r.Entry] && !r.Testers {
 			return Effect{Refused: refusedBy(r)}
 		}
 	}
@@ -216,7 +216,7 @@ func (w *World) writeEntry(a plan.WriteEntry) Effect {
 	if r.Adopted && r.Epoch == 0 {
 		r.Origin = slices.Clone(r.Weights)
 	}
-	r.Exists, r.Epoch, r.Preview = true, a.Intent.Epoch, a.Intent.Preview
+	r.Exists, r.Epoch, r.Preview = true, a.Intent.Epoch, r.shown(a.Intent)
 	r.send("lockstep", slices.Clone(r.wanted(a.Intent)))
 	w.touch(r)
 	return Effect{Write: Write{Effect: Written, RouteBefore: before, RouteAfter: r.copy()}}
