@@ -129,12 +129,15 @@ type UnitStatus struct {
 	// turn is what the Stack wants of its queue group.
 	// +optional
 	Turn *TurnIntent `json:"turn,omitempty"`
-	// entries is what is known of each entry.
+	// entries is what is known of each entry, and of each HTTPRoute that is made for a preview's hostname.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	Entries []EntryStatus `json:"entries,omitempty"`
+	// window is how far apart several entries were written when users were last moved.
+	// +optional
+	Window *SwitchWindow `json:"window,omitempty"`
 	// observations are results that belong to the step and attempt that they name.
 	// +optional
 	// +listType=atomic
@@ -154,6 +157,26 @@ type TurnIntent struct {
 	// releaseUID is the Release that is to have the turn; empty to give the turn back.
 	// +optional
 	ReleaseUID types.UID `json:"releaseUID,omitempty"`
+}
+
+// SwitchWindow is the time in which some entries sent users to the new slot, and others still to the old one.
+type SwitchWindow struct {
+	// epoch of the intent that moved users.
+	Epoch int64 `json:"epoch"`
+	// live is the slot that users were moved to.
+	// +optional
+	Live string `json:"live,omitempty"`
+	// since is when the intent was made; no entry was written earlier.
+	Since metav1.MicroTime `json:"since"`
+	// first is when the first entry was written; since, where the process that wrote it died.
+	// +optional
+	First *metav1.MicroTime `json:"first,omitempty"`
+	// last is when the last entry was written; when it was first seen written, where the process that wrote it died.
+	// +optional
+	Last *metav1.MicroTime `json:"last,omitempty"`
+	// milliseconds from first to last, rounded up; absent as long as an entry is not written.
+	// +optional
+	Milliseconds *int64 `json:"milliseconds,omitempty"`
 }
 
 // RouteIntent is where the entries are meant to point.

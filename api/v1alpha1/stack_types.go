@@ -63,12 +63,13 @@ type StackSpec struct {
 	// +kubebuilder:validation:MinItems=2
 	// +kubebuilder:validation:MaxItems=8
 	Slots []Slot `json:"slots,omitempty"`
-	// entries are the ways in for users. With several, they are switched in the order of this list.
+	// entries are the ways in for users. With several, they are switched one after the other, in the order of this list:
+	// between the first write and the last lies a window, which the status measures.
 	// +required
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=1
+	// +kubebuilder:validation:MaxItems=16
 	Entries []Entry `json:"entries"`
 	// members says of workloads what cannot be seen in their manifests. Workloads that are not listed are members too,
 	// with role Service.
@@ -285,10 +286,17 @@ type Slot struct {
 	Namespace string `json:"namespace"`
 }
 
-// Entry is a way in for users: exactly one of virtualService and httpRoute.
+// Entry is a way in for users: exactly one of virtualService, httpRoute and service.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.insertRules) || self.insertRules || (has(self.requireEvidence) && self.requireEvidence == 'Accepted')",message="without inserted rules the gateways cannot be asked: set requireEvidence: Accepted beside insertRules: false"
-// +kubebuilder:validation:XValidation:rule="has(self.virtualService) != has(self.httpRoute)",message="an entry takes exactly one of virtualService and httpRoute"
+// +kubebuilder:validation:XValidation:rule="(has(self.virtualService) ? 1 : 0) + (has(self.httpRoute) ? 1 : 0) + (has(self.service) ? 1 : 0) == 1",message="an entry takes exactly one of virtualService, httpRoute and service"
+// +kubebuilder:validation:XValidation:rule="!has(self.service) || (has(self.requireEvidence) && self.requireEvidence == 'Written')",message="callers of an ExternalName Service cannot be asked where they are (DNS caches and open connections ignore it): set requireEvidence: Written beside service, and a sessions.drainTimeout longer than DNS answers are kept, for the whole of which the old slot is left alone"
+// +kubebuilder:validation:XValidation:rule="has(self.service) || !has(self.requireEvidence) || self.requireEvidence != 'Written'",message="requireEvidence: Written is for service entries alone; a route can be asked for more: use Served, or Accepted where its gateways cannot be asked"
+// +kubebuilder:validation:XValidation:rule="!has(self.service) || !has(self.preview)",message="an ExternalName Service cannot tell testers from users: whoever calls through it meets the live slot; remove preview from this entry, or give testers an entry with a virtualService or an httpRoute"
+// +kubebuilder:validation:XValidation:rule="!has(self.service) || !has(self.service.port) || self.service.port == self.backend.port",message="an ExternalName Service cannot map ports: callers must use the backend's own. Give the backend Service in the manifests the port that callers use, and name that in backend.port; or use an httpRoute"
+// +kubebuilder:validation:XValidation:rule="!has(self.preview) || !has(self.preview.hostname) || !has(self.httpRoute) || has(self.httpRoute.parentRefs) || has(self.preview.parentRefs)",message="the preview's hostname gets an HTTPRoute of its own; say in preview.parentRefs at which Gateways, since the adopted route's are the team's to change"
+// +kubebuilder:validation:XValidation:rule="!has(self.preview) || !has(self.preview.parentRefs) || (has(self.httpRoute) && has(self.preview.hostname))",message="preview.parentRefs belong to an httpRoute with preview.hostname; remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.preview) || !has(self.preview.hostname) || !has(self.virtualService) || !has(self.insertRules) || self.insertRules",message="a preview by hostname needs a rule in the VirtualService: remove insertRules: false, or the hostname"
 type Entry struct {
 	// name of the entry.
 	// +required
@@ -302,6 +310,10 @@ type Entry struct {
 	// httpRoute is a Gateway API HTTPRoute: made by Lockstep where parentRefs are given, adopted by name where they are not.
 	// +optional
 	HTTPRoute *HTTPRouteEntry `json:"httpRoute,omitempty"`
+	// service is a Service of type ExternalName, for callers inside the cluster: made by Lockstep, or adopted where adopt
+	// is true. It leads to the backend in the live slot by a DNS name: evidence ends at Written.
+	// +optional
+	Service *ServiceEntry `json:"service,omitempty"`
 	// backend is the Service, the same name in each slot, that users are sent to.
 	// +required
 	Backend Backend `json:"backend"`
@@ -314,10 +326,11 @@ type Entry struct {
 	// +kubebuilder:default=true
 	InsertRules *bool `json:"insertRules,omitempty"`
 	// requireEvidence is how sure Lockstep must be that a route is in force before it goes on. Accepted is a statement
-	// of the control plane: the whole drainTimeout is then waited before anything is scaled down. Default: Served.
+	// of the control plane: the whole drainTimeout is then waited before anything is scaled down. Written, that the API
+	// server holds it, is all that can be had of a service, and must be said there. Default: Served.
 	// +optional
 	// +kubebuilder:default=Served
-	// +kubebuilder:validation:Enum=Accepted;Served
+	// +kubebuilder:validation:Enum=Written;Accepted;Served
 	RequireEvidence Evidence `json:"requireEvidence,omitempty"`
 }
 
@@ -354,6 +367,37 @@ type VirtualServiceEntry struct {
 
 // Adopted reports whether the team has made the route, and Lockstep only moves its destinations.
 func (v *VirtualServiceEntry) Adopted() bool { return len(v.Hosts) == 0 }
+
+// ServiceEntry is a Service of type ExternalName.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.__namespace__) || (has(self.adopt) && self.adopt)",message="a Service that Lockstep makes lies in the Stack's namespace: remove namespace, or set adopt: true for one that the team has made elsewhere"
+type ServiceEntry struct {
+	// name of the Service.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// adopt takes over an ExternalName Service that the team has made: only the namespace in its externalName is
+	// changed. Default: Lockstep makes the Service.
+	// +optional
+	Adopt bool `json:"adopt,omitempty"`
+	// namespace of an adopted Service. Default: the Stack's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MinLength=1
+	Namespace string `json:"namespace,omitempty"`
+	// port that callers use; it must be the backend's, since nothing maps it. Default: the backend's.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// clusterDomain ends the names of Services in this cluster's DNS. Default: cluster.local.
+	// +optional
+	// +kubebuilder:default="cluster.local"
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=120
+	ClusterDomain string `json:"clusterDomain,omitempty"`
+}
 
 // HTTPRouteEntry is a Gateway API HTTPRoute.
 //
@@ -430,9 +474,9 @@ const (
 	BetweenNone BetweenReleases = "None"
 )
 
-// Preview says how testers reach a release before users do. With both a header and a cookie, either is enough.
+// Preview says how testers reach a release before users do. With several ways, each is enough.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.header) || has(self.cookie)",message="a preview needs a header, a cookie, or both"
+// +kubebuilder:validation:XValidation:rule="has(self.header) || has(self.cookie) || has(self.hostname)",message="a preview needs a header, a cookie or a hostname"
 type Preview struct {
 	// header that sends a request to the preview when it has exactly this value.
 	// +optional
@@ -440,6 +484,19 @@ type Preview struct {
 	// cookie that sends a request to the preview when it has exactly this value.
 	// +optional
 	Cookie *NameValue `json:"cookie,omitempty"`
+	// hostname of the preview. A VirtualService takes it beside its own hosts (an adopted one must list it already). For
+	// an httpRoute Lockstep makes a second HTTPRoute, named like the entry's with -preview: it is written after the
+	// entry's own, and not in the same write.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$`
+	// +kubebuilder:validation:MaxLength=253
+	Hostname string `json:"hostname,omitempty"`
+	// parentRefs are the Gateways of the HTTPRoute that is made for hostname. Default: those of the entry's httpRoute.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	ParentRefs []ParentRef `json:"parentRefs,omitempty"`
 	// betweenReleases says where testers are sent while nothing is previewed: Live (the live release) or None (404).
 	// +optional
 	// +kubebuilder:default=Live

@@ -109,7 +109,13 @@ func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 	case plan.Scale:
 		return a.observeFailure(s, a.aboutActive(s, "scale/"+act.Slot+"/"+act.Name), a.scale(ctx, s, act))
 	case plan.WriteEntry:
-		return a.observeFailure(s, a.aboutActive(s, "entry/"+act.Entry), a.writeEntry(ctx, s, act))
+		if err := a.writeEntry(ctx, s, act); err != nil {
+			return a.observeFailure(s, a.aboutActive(s, "entry/"+act.Entry), err)
+		}
+		return a.observe(s, a.aboutActive(s, plan.WroteKey(act.Entry)), nil)
+	case plan.TryEntries:
+		untried, err := a.tryEntries(ctx, s, act)
+		return a.observe(s, about{key: "entries", release: act.Release, attempt: act.Attempt, message: untried}, err)
 	}
 	return nil, a.record(ctx, s, action)
 }

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -69,13 +68,9 @@ func (a *Applier) openRoute(ctx context.Context, s *plan.Snapshot, name string) 
 }
 
 func entrySpec(stack *v1alpha1.Stack, name string) (entry.Spec, error) {
-	for _, e := range stack.Spec.Entries {
-		if e.Name == name {
-			return entry.Spec{
-				Stack: types.NamespacedName{Namespace: stack.Namespace, Name: stack.Name},
-				Entry: e,
-				Slots: stack.Spec.Slots,
-			}, nil
+	for _, spec := range entry.Specs(stack) {
+		if spec.Entry.Name == name {
+			return spec, nil
 		}
 	}
 	return entry.Spec{}, refuse(v1alpha1.ReasonEntryMissing, "entry %s is not in spec.entries of the Stack (any more); put it back", name)

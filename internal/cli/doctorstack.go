@@ -78,6 +78,11 @@ func routeResource(stack *v1alpha1.Stack, e v1alpha1.Entry) (namespace, group, r
 		}
 	case e.HTTPRoute != nil && e.HTTPRoute.Namespace != "":
 		namespace = e.HTTPRoute.Namespace
+	case e.Service != nil:
+		group, resource = "", "services"
+		if e.Service.Namespace != "" {
+			namespace = e.Service.Namespace
+		}
 	}
 	return namespace, group, resource
 }

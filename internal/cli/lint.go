@@ -112,6 +112,7 @@ func (a *app) lint(ctx context.Context, s *definition, f stackFile, checkout str
 		return out
 	}
 	out.Problems = append(out.Problems, plan.Validate(stack)...)
+	out.Warnings = append(out.Warnings, plan.Warn(stack)...)
 	if len(out.Problems) == 0 {
 		a.lintContent(ctx, stack, f.path, checkout, &out)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -20,13 +21,14 @@ import (
 const actionsAtOnce = 8
 
 // carryOut does what the plan says, and reports whether anything may have been written. Actions are independent of each
-// other: one that fails holds up none.
+// other: one that fails holds up none; but entries are written one after the other, and none after one that was not.
 func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next plan.Plan) (wrote bool, err error) {
 	stack := client.ObjectKeyFromObject(&seen.Stack)
 	r.runner.keep(stack, next.Actions)
 	var g errgroup.Group
 	g.SetLimit(actionsAtOnce)
 	failed := make([]error, len(next.Actions))
+	entries := &inOrder{}
 	for i, action := range next.Actions {
 		if event, ok := action.(plan.Event); ok {
 			r.tell(seen, event)
@@ -40,22 +42,40 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 			continue
 		}
 		wrote = true
-		g.Go(func() error { failed[i] = r.do(ctx, seen, action); return nil })
+		if _, ok := action.(plan.WriteEntry); ok {
+			entries.add(func() (went bool) { went, failed[i] = r.do(ctx, seen, action); return went })
+			continue
+		}
+		g.Go(func() error { _, failed[i] = r.do(ctx, seen, action); return nil })
 	}
+	entries.run()
 	_ = g.Wait()
 	return wrote, errors.Join(failed...)
 }
 
-// do carries out one action and keeps what came of it. A conflict is no failure: someone has written meanwhile, and the
-// next pass sees what.
-func (r *reconciler) do(ctx context.Context, seen *plan.Snapshot, action plan.Action) error {
+// inOrder is done one after the other, up to the first that does not go through.
+type inOrder struct{ all []func() bool }
+
+func (o *inOrder) add(one func() bool) { o.all = append(o.all, one) }
+
+func (o *inOrder) run() {
+	for _, one := range o.all {
+		if !one() {
+			return
+		}
+	}
+}
+
+// do carries out one action, keeps what came of it, and reports whether it went through. A conflict is no failure: someone
+// has written meanwhile, and the next pass sees what.
+func (r *reconciler) do(ctx context.Context, seen *plan.Snapshot, action plan.Action) (went bool, err error) {
 	found, err := r.applier.Do(ctx, seen, action)
 	r.inbox.put(client.ObjectKeyFromObject(&seen.Stack), "", found)
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		log.FromContext(ctx).V(1).Info("someone else has written meanwhile", "verb", action.Verb(), "object", action.Object(), "error", err.Error())
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil && !slices.ContainsFunc(found, func(o v1alpha1.Observation) bool { return !o.OK }), err
 }
 
 // longKey names an action that takes long; empty for others. While one of a key runs, no second one is started.
@@ -67,6 +87,8 @@ func longKey(action plan.Action) string {
 		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
 	case plan.VerifyContent:
 		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
+	case plan.TryEntries:
+		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.There.Live, a.Attempt)
 	case plan.DialServices:
 		return fmt.Sprintf("%s/%s/%s/%d", a.Verb(), a.Release.UID, a.Slot, a.Attempt)
 	}

@@ -273,6 +273,32 @@ func TestErrorsAreTriedAgainAndHoldUpNoOthers(t *testing.T) {
 	}
 }
 
+// TestEntriesAreWrittenInOrder: none is begun before the one that precedes it was written, and none after one that was not.
+func TestEntriesAreWrittenInOrder(t *testing.T) {
+	refused := []v1alpha1.Observation{{Key: "entry/b", Reason: v1alpha1.ReasonEntryRefused}}
+	w := newWorld(t, interceptor.Funcs{})
+	w.plan = doing(1, plan.WriteEntry{Entry: "a"}, plan.Scale{}, plan.WriteEntry{Entry: "b"}, plan.WriteEntry{Entry: "c"})
+	var written []string
+	w.applier.does = func(_ context.Context, _ *plan.Snapshot, a plan.Action) ([]v1alpha1.Observation, error) {
+		write, ok := a.(plan.WriteEntry)
+		if !ok {
+			return nil, nil
+		}
+		if write.Entry == "a" {
+			time.Sleep(20 * time.Millisecond) // others would overtake it
+		}
+		written = append(written, write.Entry)
+		if write.Entry == "b" {
+			return refused, nil
+		}
+		return []v1alpha1.Observation{{Key: plan.WroteKey(write.Entry), OK: true}}, nil
+	}
+	w.pass()
+	if diff := cmp.Diff([]string{"a", "b"}, written); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
+	}
+}
+
 func TestEventsAreToldOnce(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
 	w.plan = doing(1, plan.Event{Reason: "Live", Message: "users are on it"}, plan.Event{Warning: true, Reason: "Edited", Message: "someone wrote"})

@@ -46,8 +46,7 @@ func routesOf(o client.Object) []string {
 		return nil
 	}
 	var all []string
-	for _, e := range stack.Spec.Entries {
-		spec := entry.Spec{Stack: client.ObjectKeyFromObject(stack), Entry: e}
+	for _, spec := range entry.Specs(stack) {
 		all = append(all, routeKey(spec.Kind().Kind, spec.Key()))
 	}
 	return all

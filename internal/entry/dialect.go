@@ -38,6 +38,8 @@ type layout interface {
 	field() string
 	// matchList is the list of matches in a rule.
 	matchList() string
+	// shaped is whether what is narrowed in a match is built as the kind has it.
+	shaped(match object) bool
 }
 
 // destinations is how a kind words a destination.

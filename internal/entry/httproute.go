@@ -37,6 +37,16 @@ func (httpRoute) lists() []string { return []string{"rules"} }
 
 func (httpRoute) field() string { return "backendRefs" }
 
+func (httpRoute) shaped(match object) bool {
+	headers, ok := listIn(match, "headers")
+	for _, header := range headers {
+		_, named := header["name"].(string)
+		_, valued := header["value"].(string)
+		ok = ok && named && valued
+	}
+	return ok && objectsAt(match, "path")
+}
+
 func (httpRoute) matchList() string { return "matches" }
 
 // host of anything but a Service lies in no slot.
@@ -160,10 +170,7 @@ func (httpRoute) onlyTesters(s Spec, rule object) bool {
 }
 
 func testersMatch(s Spec, match object) bool {
-	if s.Entry.Preview == nil {
-		return false
-	}
-	for _, c := range conditions(s.Entry.Preview) {
+	for _, c := range s.conditions() {
 		for _, header := range objects(match, "headers") {
 			if strings.EqualFold(named(header), c.header) && termOf(header) == c.term {
 				return true

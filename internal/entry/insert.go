@@ -46,7 +46,7 @@ func insert(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteInten
 // previews tells whether testers are kept apart from users at all.
 func previews(s Spec, intent v1alpha1.RouteIntent) bool {
 	p := s.Entry.Preview
-	return p != nil && (intent.Preview != "" || p.BetweenReleases == v1alpha1.BetweenNone)
+	return len(s.conditions()) > 0 && (intent.Preview != "" || p.BetweenReleases == v1alpha1.BetweenNone)
 }
 
 // previewCopies returns, by the index of the rule, a copy of every rule of ours that only testers match and that
@@ -88,11 +88,11 @@ func oursAmong(s Spec, team []any) []object {
 // previewCopy returns nil where no tester's request can match the rule.
 func previewCopy(s Spec, r rule, name, slot string) (object, error) {
 	d := s.dialect()
-	matches, err := narrow(d, items(r.body, d.matchList()), conditions(s.Entry.Preview))
+	matches, err := narrow(d, items(r.body, d.matchList()), s.conditions())
 	switch {
 	case err != nil && slot != "":
 		return nil, refuse(v1alpha1.ReasonEntryInvalid,
-			"%s: rule %q cannot be previewed: %v; take that match out of the rule (Lockstep makes the testers' rules), or choose another header or cookie in entry %s",
+			"%s: rule %q cannot be previewed: %v; take that match out of the rule (Lockstep makes the testers' rules), or choose another header, cookie or hostname in entry %s",
 			s.where(), named(r.body), err, s.Entry.Name)
 	case err != nil || len(matches) == 0:
 		// Nothing is previewed: a rule that cannot be closed to testers must not stand in the way of going back.

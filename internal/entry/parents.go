@@ -40,6 +40,9 @@ func (p Parent) String() string {
 
 // Parents are what the route is attached to.
 func Parents(s Spec, route *unstructured.Unstructured) []Parent {
+	if s.isService() {
+		return nil // callers inside the cluster ask DNS
+	}
 	return s.dialect().parents(route)
 }
 
@@ -47,6 +50,9 @@ func Parents(s Spec, route *unstructured.Unstructured) []Parent {
 // takes any, but its listener may not, so ask for Concrete of the listener's hostname where that has one.
 func Hosts(s Spec, route *unstructured.Unstructured) []string {
 	var all []string
+	if s.isService() {
+		return nil
+	}
 	for _, host := range s.dialect().hosts(route) {
 		all = append(all, Concrete(host))
 	}

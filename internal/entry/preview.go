@@ -29,9 +29,19 @@ const (
 	cookieKey = "cookie"
 )
 
-// conditions of a preview; any of them is enough.
-func conditions(p *v1alpha1.Preview) []condition {
+// hostKey stands for the hostname that was asked for, which is no header of its own in a match.
+const hostKey = ":authority"
+
+// conditions of the preview; any of them is enough. The hostname of an HTTPRoute's preview has a route of its own.
+func (s Spec) conditions() []condition {
+	p := s.Entry.Preview
+	if p == nil {
+		return nil
+	}
 	var all []condition
+	if p.Hostname != "" && s.Entry.VirtualService != nil {
+		all = append(all, condition{header: hostKey, term: term{asRegex, hostPattern(p.Hostname)}})
+	}
 	if p.Header != nil {
 		all = append(all, condition{header: p.Header.Name, term: term{exactly, p.Header.Value}})
 	}
@@ -40,6 +50,9 @@ func conditions(p *v1alpha1.Preview) []condition {
 	}
 	return all
 }
+
+// hostPattern lets clients name the port.
+func hostPattern(hostname string) string { return regexp.QuoteMeta(hostname) + `(:[0-9]+)?` }
 
 // cookiePattern matches a whole Cookie header that holds the cookie, wherever it stands among others.
 func cookiePattern(c v1alpha1.NameValue) string {

@@ -62,6 +62,9 @@ func Read(s Spec, route *unstructured.Unstructured) Observed {
 	if route == nil {
 		return Observed{Weights: s.none()}
 	}
+	if s.isService() {
+		return readService(s, route)
+	}
 	all := rules(s, route)
 	o := Observed{
 		Found:           true,
@@ -77,6 +80,9 @@ func Read(s Spec, route *unstructured.Unstructured) Observed {
 	o.Weights, o.Consistent = weights(s, all)
 	o.Preview = previewSlot(previewTargets(s, route))
 	o.Accepted, o.AcceptedMessage = s.dialect().accepted(route)
+	if s.Testers {
+		return asTesters(s, o)
+	}
 	return o
 }
 
@@ -92,6 +98,12 @@ func AsIntended(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteI
 	}
 	is, shall := Read(s, route), Read(s, want)
 	differs := differences(is, shall)
+	switch {
+	case s.isService():
+		return verdict(s, append(differs, differsService(route, want)...), is)
+	case s.Testers && is.Preview != shall.Preview:
+		return verdict(s, append(differs, fmt.Sprintf("testers are sent to %s instead of %s", orNoSlot(is.Preview), orNoSlot(shall.Preview))), is)
+	}
 	if slices.Equal(is.Weights, shall.Weights) && !slices.EqualFunc(perRule(s, route), perRule(s, want), slices.Equal) {
 		differs = append(differs, "its rules have changed places: taken together they send users where they should, one by one they do not")
 	}
@@ -99,6 +111,10 @@ func AsIntended(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteI
 		differs = append(differs, fmt.Sprintf("its preview rules point at %s instead of %s",
 			slots(previewTargets(s, route)), slots(previewTargets(s, want))))
 	}
+	return verdict(s, differs, is)
+}
+
+func verdict(s Spec, differs []string, is Observed) (bool, string) {
 	if len(differs) == 0 {
 		return true, ""
 	}
@@ -117,6 +133,13 @@ func differences(is, shall Observed) []string {
 		all = append(all, fmt.Sprintf("users are sent to %s instead of %s", shares(is.Weights), shares(shall.Weights)))
 	}
 	return all
+}
+
+func orNoSlot(name string) string {
+	if name == "" {
+		return "no slot"
+	}
+	return name
 }
 
 func blame(editors []string) string {

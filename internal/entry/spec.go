@@ -30,10 +30,19 @@ type Spec struct {
 	Entry v1alpha1.Entry
 	// Slots are all slots of the Stack.
 	Slots []v1alpha1.Slot
+	// Testers is whether the route is made for the hostname of a preview: no user comes in through it. Between says where
+	// it leads while nothing is previewed.
+	Testers bool
+	Between v1alpha1.BetweenReleases
 }
 
 // Kind of the route.
-func (s Spec) Kind() schema.GroupVersionKind { return s.dialect().kind() }
+func (s Spec) Kind() schema.GroupVersionKind {
+	if s.isService() {
+		return serviceKind
+	}
+	return s.dialect().kind()
+}
 
 // Key is the namespace and name of the route; by default <stack>-<entry> in the Stack's namespace.
 func (s Spec) Key() types.NamespacedName {
@@ -55,6 +64,9 @@ func (s Spec) named() (name, namespace string) {
 	if h := s.Entry.HTTPRoute; h != nil {
 		return h.Name, h.Namespace
 	}
+	if e := s.Entry.Service; e != nil {
+		return e.Name, e.Namespace
+	}
 	return "", ""
 }
 
@@ -63,11 +75,17 @@ func (s Spec) Adopted() bool {
 	if v := s.Entry.VirtualService; v != nil {
 		return v.Adopted()
 	}
+	if e := s.Entry.Service; e != nil {
+		return e.Adopt
+	}
 	return s.Entry.HTTPRoute == nil || s.Entry.HTTPRoute.Adopted()
 }
 
 // Inserts reports whether the route is to carry rules of Lockstep's own: the epoch marker and the preview.
 func (s Spec) Inserts() bool {
+	if s.isService() {
+		return false
+	}
 	return !s.Adopted() || s.Entry.InsertRules == nil || *s.Entry.InsertRules
 }
 

@@ -2,11 +2,14 @@ package entry
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
 // markerBody begins what the gateway answers at a VirtualService's marker; the epoch follows.
@@ -24,6 +27,16 @@ func (virtualService) kind() schema.GroupVersionKind {
 func (virtualService) lists() []string { return []string{"http", "tcp", "tls"} }
 
 func (virtualService) field() string { return "route" }
+
+func (virtualService) shaped(match object) bool {
+	headers := child(match, "headers")
+	for name := range headers {
+		if !objectsAt(headers, name) {
+			return false
+		}
+	}
+	return objectsAt(match, "headers", "authority", "uri")
+}
 
 func (virtualService) matchList() string { return "match" }
 
@@ -76,7 +89,11 @@ func (virtualService) weight(destination object, n int) int64 {
 
 func (virtualService) made(s Spec) object {
 	v := s.Entry.VirtualService
-	return object{"hosts": list(v.Hosts), "gateways": list(v.Gateways)}
+	hosts := v.Hosts
+	if p := s.Entry.Preview; p != nil && p.Hostname != "" && !slices.Contains(hosts, p.Hostname) {
+		hosts = append(slices.Clone(hosts), p.Hostname)
+	}
+	return object{"hosts": list(hosts), "gateways": list(v.Gateways)}
 }
 
 func (virtualService) backend(s Spec, namespace string) object {
@@ -119,17 +136,15 @@ func (virtualService) inserted(_ Spec, rules []any) []bool {
 }
 
 func (virtualService) and(match object, c condition) (object, bool, error) {
+	if c.header == hostKey {
+		return andHost(match, c)
+	}
 	headers := child(match, "headers")
 	if headers == nil {
 		headers = object{}
 	}
 	key := headerKey(headers, c.header)
-	is := term{}
-	for _, how := range []string{exactly, asPrefix, asRegex} {
-		if value, ok := child(headers, key)[how].(string); ok {
-			is = term{how, value}
-		}
-	}
+	is := stringMatch(child(headers, key))
 	joined, possible, err := both(is, c.term)
 	if err != nil || !possible {
 		return nil, false, err
@@ -137,6 +152,48 @@ func (virtualService) and(match object, c condition) (object, bool, error) {
 	headers[key] = object{joined.how: joined.value}
 	match["headers"] = headers
 	return match, true, nil
+}
+
+// andHost narrows a match to a hostname; one that names others already takes no request of a tester.
+func andHost(match object, c condition) (object, bool, error) {
+	is := stringMatch(child(match, "authority"))
+	joined, possible, err := both(is, c.term)
+	if err != nil || !possible {
+		return nil, false, err
+	}
+	match["authority"] = object{joined.how: joined.value}
+	return match, true, nil
+}
+
+func stringMatch(o object) term {
+	is := term{}
+	for _, how := range []string{exactly, asPrefix, asRegex} {
+		if value, ok := o[how].(string); ok {
+			is = term{how, value}
+		}
+	}
+	return is
+}
+
+// takesTesters refuses an adopted VirtualService that does not take the preview's hostname: its hosts are the team's.
+func takesTesters(s Spec, route *unstructured.Unstructured) error {
+	p := s.Entry.Preview
+	if p == nil || p.Hostname == "" || s.Entry.VirtualService == nil {
+		return nil
+	}
+	hosts := texts(child(route.Object, "spec"), "hosts")
+	if slices.ContainsFunc(hosts, func(host string) bool { return host == p.Hostname || covers(host, p.Hostname) }) {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonEntryInvalid,
+		"%s does not take the preview's hostname: add %s to its spec.hosts (and to its Gateway), or remove preview.hostname from entry %s",
+		s.where(), p.Hostname, s.Entry.Name)
+}
+
+// covers is whether a wildcard takes a hostname.
+func covers(wildcard, hostname string) bool {
+	suffix, ok := strings.CutPrefix(wildcard, "*")
+	return ok && strings.HasSuffix(hostname, suffix)
 }
 
 // headerKey is the name as the match has it; Istio wants it in lower case.

@@ -15,8 +15,12 @@ import (
 // intent.Live empty means: an adopted route goes back to its Origin, a made one has no rule for users.
 // Writing what was written changes nothing.
 func Write(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteIntent) (*unstructured.Unstructured, error) {
+	intent = s.meant(intent)
 	if err := check(s, route, intent); err != nil {
 		return nil, err
+	}
+	if s.isService() {
+		return writeService(s, route, intent)
 	}
 	if !s.Adopted() {
 		return build(s, route, intent)
@@ -57,8 +61,15 @@ func checkOwner(s Spec, route *unstructured.Unstructured) error {
 		return nil
 	}
 	return refuse(v1alpha1.ReasonEntryClaimed,
-		"%s exists already and was not made by Lockstep; to adopt it give its name alone in entry %s, to have one made give another name",
-		s.where(), s.Entry.Name)
+		"%s exists already and was not made by Lockstep; to adopt it %s in entry %s, to have one made give another name",
+		s.where(), s.howToAdopt(), s.Entry.Name)
+}
+
+func (s Spec) howToAdopt() string {
+	if s.isService() {
+		return "set adopt: true"
+	}
+	return "give its name alone"
 }
 
 func labelled(s Spec, route *unstructured.Unstructured) bool {
@@ -68,11 +79,17 @@ func labelled(s Spec, route *unstructured.Unstructured) bool {
 
 // edit changes an adopted route: where our destinations point, and the rules that Lockstep inserts.
 func edit(s Spec, route *unstructured.Unstructured, intent v1alpha1.RouteIntent) (*unstructured.Unstructured, error) {
+	if err := shaped(s, route); err != nil {
+		return nil, err
+	}
 	out := route.DeepCopy()
 	removeInserted(s, out)
 	all := rules(s, out)
 	if !anyOurs(all) {
 		return nil, noneOfOurs(s)
+	}
+	if err := takesTesters(s, out); err != nil {
+		return nil, err
 	}
 	if err := keepOrigin(s, out, all); err != nil {
 		return nil, err
@@ -154,7 +171,7 @@ func madePreview(s Spec, intent v1alpha1.RouteIntent) object {
 		return nil
 	}
 	d := s.dialect()
-	matches, _ := narrow(d, d.everything(), conditions(s.Entry.Preview))
+	matches, _ := narrow(d, d.everything(), s.conditions())
 	if intent.Preview == "" {
 		return d.nowhere(previewName, matches)
 	}
@@ -195,10 +212,24 @@ func label(s Spec, o *unstructured.Unstructured) {
 	o.SetLabels(all)
 }
 
+func unlabel(o *unstructured.Unstructured) {
+	all := o.GetLabels()
+	delete(all, v1alpha1.LabelStack)
+	delete(all, v1alpha1.LabelStackNamespace)
+	if len(all) == 0 {
+		all = nil
+	}
+	o.SetLabels(all)
+}
+
 // Release gives an adopted route back to the team: without the rules and annotations of Lockstep, its traffic as it is.
 func Release(s Spec, route *unstructured.Unstructured) *unstructured.Unstructured {
 	out := route.DeepCopy()
-	removeInserted(s, out)
+	if s.isService() {
+		unlabel(out)
+	} else {
+		removeInserted(s, out)
+	}
 	all := out.GetAnnotations()
 	for _, key := range []string{v1alpha1.AnnotationEpoch, v1alpha1.AnnotationOwner, v1alpha1.AnnotationOrigin} {
 		delete(all, key)

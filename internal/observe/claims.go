@@ -33,7 +33,7 @@ func (p *pass) refuseClaimed() {
 		if facts.Problem != nil || facts.Epoch > 0 {
 			continue // a route that carries our epoch is ours: another owner would have been refused before
 		}
-		facts.Problem = claimedRoute(p.stack, p.stack.Spec.Entries[i], p.others)
+		facts.Problem = claimedRoute(p.stack, p.entries[i], p.others)
 	}
 	claimed := claimedSlot(p.stack, p.snapshot.Slots, p.others)
 	for i := range p.snapshot.Entries {
@@ -43,22 +43,21 @@ func (p *pass) refuseClaimed() {
 	}
 }
 
-func claimedRoute(stack *v1alpha1.Stack, e v1alpha1.Entry, others []v1alpha1.Stack) *plan.Problem {
-	spec := specOf(stack, e)
+func claimedRoute(stack *v1alpha1.Stack, spec entry.Spec, others []v1alpha1.Stack) *plan.Problem {
 	for i := range others {
 		other := &others[i]
 		if older(other, stack) && hasRoute(other, spec) {
 			return problem(v1alpha1.ReasonEntryClaimed,
 				"%s %s is an entry of Stack %s too, which is older; one route can belong to one Stack: name another route in entry %s, or take it out of the other Stack",
-				spec.Kind().Kind, spec.Key(), client.ObjectKeyFromObject(other), e.Name)
+				spec.Kind().Kind, spec.Key(), client.ObjectKeyFromObject(other), spec.Entry.Name)
 		}
 	}
 	return nil
 }
 
 func hasRoute(stack *v1alpha1.Stack, spec entry.Spec) bool {
-	for _, e := range stack.Spec.Entries {
-		if other := specOf(stack, e); other.Kind() == spec.Kind() && other.Key() == spec.Key() {
+	for _, other := range entry.Specs(stack) {
+		if other.Kind() == spec.Kind() && other.Key() == spec.Key() {
 			return true
 		}
 	}

@@ -8,24 +8,20 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/entry"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
-func specOf(stack *v1alpha1.Stack, e v1alpha1.Entry) entry.Spec {
-	return entry.Spec{Stack: client.ObjectKeyFromObject(stack), Entry: e, Slots: stack.Spec.Slots}
-}
-
 func (p *pass) readEntry(ctx context.Context, i int) error {
-	e := p.stack.Spec.Entries[i]
-	spec := specOf(p.stack, e)
+	spec := p.entries[i]
+	e := spec.Entry
 	facts := &p.snapshot.Entries[i]
 	*facts = plan.Entry{
 		Name:    e.Name,
 		Adopted: spec.Adopted(),
+		Testers: spec.Testers,
 		Preview: e.Preview != nil,
 		Require: e.RequireEvidence,
 		Service: e.Backend.Service,
@@ -106,6 +102,11 @@ func (p *pass) judge(ctx context.Context, facts *plan.Entry, spec entry.Spec, ro
 	}
 	if !facts.Adopted {
 		if facts.Problem, err = p.gatewaysMissing(ctx, spec, trial); err != nil || facts.Problem != nil {
+			return err
+		}
+	}
+	if route == nil {
+		if facts.Problem, err = p.hostnameTaken(ctx, spec, trial); err != nil || facts.Problem != nil {
 			return err
 		}
 	}

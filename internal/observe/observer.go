@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/entry"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
@@ -79,7 +80,9 @@ func (o *Observer) Observe(ctx context.Context, key types.NamespacedName) (*plan
 // pass is one reading of one Stack.
 type pass struct {
 	*Observer
-	stack    *v1alpha1.Stack
+	stack *v1alpha1.Stack
+	// entries are what the Stack writes, in the order of the snapshot's.
+	entries  []entry.Spec
 	snapshot plan.Snapshot
 	// others are all other Stacks of the cluster.
 	others []v1alpha1.Stack
@@ -91,13 +94,15 @@ type pass struct {
 }
 
 func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
+	entries := entry.Specs(stack)
 	return &pass{
 		Observer: o,
 		stack:    stack,
+		entries:  entries,
 		snapshot: plan.Snapshot{
 			Stack:   *stack,
 			Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
-			Entries: make([]plan.Entry, len(stack.Spec.Entries)),
+			Entries: make([]plan.Entry, len(entries)),
 		},
 		contents: make([]*contents, len(stack.Spec.Slots)),
 	}
@@ -121,7 +126,7 @@ func (p *pass) read(ctx context.Context) error {
 	for i := range p.stack.Spec.Slots {
 		g.Go(func() error { return p.readSlot(ctx, i) })
 	}
-	for i := range p.stack.Spec.Entries {
+	for i := range p.entries {
 		g.Go(func() error { return p.readEntry(ctx, i) })
 	}
 	return g.Wait()

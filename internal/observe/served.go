@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -40,6 +41,13 @@ func (p *pass) judgeServed(ctx context.Context, facts *plan.Entry, spec entry.Sp
 	}
 	facts.Served = why == ""
 	facts.Message = joinSentences(facts.Message, why)
+	if !facts.Served {
+		taken, err := p.hostnameTaken(ctx, spec, route)
+		if err != nil || taken == nil {
+			return err
+		}
+		facts.Message = joinSentences(facts.Message, capital(taken.Message)+".")
+	}
 	return nil
 }
 
@@ -133,17 +141,41 @@ func (d *door) questions(path string) ([]question, string) {
 	return all, ""
 }
 
-// askAll stops at the first answer that is not the epoch: that one is enough.
+// askAll asks everyone, so that where replicas disagree it is said which has what.
 func (p *pass) askAll(ctx context.Context, spec entry.Spec, all []question, epoch int64) string {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(askedAtOnce)
-	for _, q := range all {
-		g.Go(func() error { return p.insist(ctx, spec, q, epoch) })
+	failed := make([]error, len(all))
+	for i, q := range all {
+		g.Go(func() error { failed[i] = p.insist(ctx, spec, q, epoch); return nil })
 	}
-	if err := g.Wait(); err != nil {
-		return err.Error() + "."
+	_ = g.Wait()
+	return disagreement(all, failed, epoch)
+}
+
+// namedAtMost bounds how many replicas a message names.
+const namedAtMost = 3
+
+// disagreement is empty where everyone has answered with the epoch.
+func disagreement(all []question, failed []error, epoch int64) string {
+	var behind, there []string
+	for i, q := range all {
+		switch {
+		case failed[i] == nil:
+			there = append(there, q.who)
+		case len(behind) < namedAtMost:
+			behind = append(behind, failed[i].Error()+".")
+		}
 	}
-	return ""
+	if len(behind) == 0 {
+		return ""
+	}
+	text := strings.Join(behind, " ")
+	there = slices.Compact(slices.Sorted(slices.Values(there)))
+	if len(there) == 0 {
+		return text
+	}
+	return text + fmt.Sprintf(" Epoch %d is served by %s.", epoch, strings.Join(there[:min(len(there), namedAtMost)], ", "))
 }
 
 func (p *pass) insist(ctx context.Context, spec entry.Spec, q question, epoch int64) error {

@@ -35,7 +35,7 @@ func startGateway(t *testing.T, stack *v1alpha1.Stack, epoch int64, start func(*
 	t.Helper()
 	g := &gatewayPod{}
 	g.epoch.Store(epoch)
-	spec := specOf(stack, stack.Spec.Entries[0])
+	spec := entry.Specs(stack)[0]
 	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.asked.Add(1)
 		if r.Host != "shop.example.com" || r.URL.Path != spec.MarkerPath() || r.Header.Get("Connection") != "close" {
@@ -152,7 +152,7 @@ func atEpochFive(t *testing.T, stack *v1alpha1.Stack, change func(*v1alpha1.Unit
 	t.Helper()
 	const epoch = 5
 	intent := v1alpha1.RouteIntent{Epoch: epoch, Live: "blue"}
-	route, err := entry.Write(specOf(stack, stack.Spec.Entries[0]), nil, intent)
+	route, err := entry.Write(entry.Specs(stack)[0], nil, intent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestServedWhenEveryGatewayPodAnswersTheEpoch(t *testing.T) {
 			c := cluster(t, interceptor.Funcs{}, append(objects, gatewayObjects(t, tt.port, first, second)...)...)
 
 			behind := observe(t, c).Entries[0]
-			if behind.Served || !strings.Contains(behind.Message, "Pod istio-system/gateway-1 still serves epoch 4") {
+			if behind.Served || !strings.Contains(behind.Message, "Pod istio-system/gateway-1 still serves epoch 4") || !strings.Contains(behind.Message, "Epoch 5 is served by istio-system/gateway-0.") {
 				t.Errorf("one Pod behind: served %v, message %q", behind.Served, behind.Message)
 			}
 

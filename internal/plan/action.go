@@ -12,7 +12,8 @@ import (
 type Plan struct {
 	// Status to save before any action is carried out.
 	Status v1alpha1.StackStatus
-	// Actions are independent of each other; each can be repeated.
+	// Actions are independent of each other, and each can be repeated; but of WriteEntry none is begun before the one that
+	// precedes it in the list was carried out.
 	Actions []Action
 	// Wake is when to look again though nothing changed; zero for never.
 	Wake time.Time
@@ -106,6 +107,16 @@ type DialServices struct {
 	Attempt int32
 }
 
+// TryEntries writes every entry by dry-run, with the rights with which it will be written, and writes it back likewise.
+// Nothing is changed. Its result is the observation "entries".
+type TryEntries struct {
+	Because
+	Release ReleaseRef
+	Attempt int32
+	There   v1alpha1.RouteIntent
+	Back    v1alpha1.RouteIntent
+}
+
 // Scale writes the epoch, and the replicas where they are given, of a workload. A Job or CronJob is suspended at 0 and
 // resumed otherwise. A workload that carries a later epoch is left alone.
 type Scale struct {
@@ -118,7 +129,8 @@ type Scale struct {
 }
 
 // WriteEntry writes a route so that the intent is in force. It carries the resourceVersion that was read before the
-// intent was saved, and leaves a route that carries a later epoch alone.
+// intent was saved, and leaves a route that carries a later epoch alone. When it was written is the observation
+// "wrote/<entry>", and what refused it "entry/<entry>".
 type WriteEntry struct {
 	Because
 	Entry           string
@@ -200,6 +212,7 @@ func (ApplyBase) Verb() string      { return "ApplyBase" }
 func (ApplyMember) Verb() string    { return "ApplyMember" }
 func (VerifyContent) Verb() string  { return "Verify" }
 func (DialServices) Verb() string   { return "Dial" }
+func (TryEntries) Verb() string     { return "TryEntries" }
 func (Scale) Verb() string          { return "Scale" }
 func (WriteEntry) Verb() string     { return "WriteEntry" }
 func (TakeTurn) Verb() string       { return "TakeTurn" }
@@ -219,6 +232,7 @@ func (a ApplyBase) Object() string      { return "slot/" + a.Slot }
 func (a ApplyMember) Object() string    { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
 func (a VerifyContent) Object() string  { return "slot/" + a.Slot }
 func (a DialServices) Object() string   { return "slot/" + a.Slot }
+func (a TryEntries) Object() string     { return "release/" + a.Release.Name }
 func (a Scale) Object() string          { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
 func (a WriteEntry) Object() string     { return "entry/" + a.Entry }
 func (a TakeTurn) Object() string       { return "group/" + a.Group }

@@ -100,6 +100,9 @@ func (p *planner) rollback(r *v1alpha1.Release) bool {
 	if p.u.Route.Live != target.Name || p.revoke(target.Name, previous) {
 		return p.beforeRollback(target, previous)
 	}
+	if problem := p.split(); problem != nil {
+		return p.remain(problem)
+	}
 	if problem := p.notInForce(); problem != nil {
 		p.waitOn(problem)
 		return p.unfit != nil && p.overdue() && p.stay(target, previous)
@@ -119,6 +122,16 @@ func (p *planner) stay(target *v1alpha1.SlotStatus, previous *v1alpha1.Release) 
 	return p.beforeRollback(target, previous)
 }
 
+// remain gives up a rollback that one of several entries refuses: all users are on the live slot again, where those of that
+// entry have been all along.
+func (p *planner) remain(problem *Problem) bool {
+	p.event(true, problem.Reason, "users stay in slot "+p.u.LiveSlot+": "+problem.Message)
+	p.point(p.u.LiveSlot, "")
+	p.fence(p.u.LiveSlot)
+	p.idle()
+	return true
+}
+
 // beforeRollback checks the slot that is gone back to, and no other.
 func (p *planner) beforeRollback(target *v1alpha1.SlotStatus, previous *v1alpha1.Release) bool {
 	problem := p.unready(target.Name, previous)
@@ -126,6 +139,10 @@ func (p *planner) beforeRollback(target *v1alpha1.SlotStatus, previous *v1alpha1
 		problem = p.backendUnready(target.Name)
 	}
 	if problem == nil {
+		problem = p.tried(p.activeRelease())
+	}
+	if problem == nil {
+		p.tellUnasked()
 		p.point(target.Name, "")
 		p.fence(p.u.LiveSlot)
 		p.waitFor(v1alpha1.ReasonWritingEntries, "the entries to be written")

@@ -49,6 +49,7 @@ var commands = map[string]func(*story, []string){
 	"scale":            (*story).scale,
 	"found":            (*story).found,
 	"kill":             (*story).kill,
+	"break":            (*story).breakPods,
 	"delete-namespace": func(s *story, words []string) { s.w.DeleteNamespace(s.w.Namespace(words[0])) },
 	"namespace":        (*story).namespace,
 	"hide":             func(s *story, words []string) { s.w.Hide(s.w.Namespace(words[0]), true) },
@@ -60,6 +61,9 @@ var commands = map[string]func(*story, []string){
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
 	"neighbour":        (*story).neighbour,
 	"proves":           func(s *story, _ []string) { s.w.Proves = true },
+	"refuse":           func(s *story, words []string) { s.w.Refuses = map[string]bool{words[0]: true} },
+	"admit":            func(s *story, _ []string) { s.w.Refuses = nil },
+	"window":           func(s *story, _ []string) { s.window() },
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
 	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },
@@ -102,6 +106,8 @@ func (s *story) setStack(words []string) {
 			spec.Slots[1].Namespace = value
 		case "cycle":
 			spec.Members = cycle(strings.Split(value, ","))
+		case "preview-hostname":
+			spec.Entries[0].Preview.Hostname = value
 		case "entries":
 			s.setEntries(strings.Split(value, ","))
 		default:
@@ -281,6 +287,18 @@ func (s *story) onePass() {
 	s.report(before)
 }
 
+func (s *story) window() {
+	w := s.w.Stack.Status.Units[0].Window
+	switch {
+	case w == nil:
+		fmt.Fprintf(&s.out, "  no window\n")
+	case w.Milliseconds == nil:
+		fmt.Fprintf(&s.out, "  the window to %s at epoch %d is open\n", orDash(w.Live), w.Epoch)
+	default:
+		fmt.Fprintf(&s.out, "  the window to %s at epoch %d was %d ms\n", orDash(w.Live), w.Epoch, *w.Milliseconds)
+	}
+}
+
 func (s *story) users() {
 	for _, v := range s.w.Visits() {
 		fmt.Fprintf(&s.out, "  %s\n", v)
@@ -409,6 +427,16 @@ func (s *story) neighbour(words []string) {
 		s.w.NeighbourWaits = "release w of Stack other/stack"
 	case "leaves":
 		s.w.NeighbourWaits = ""
+	}
+}
+
+// breakPods leaves Pods of a member that are never ready again.
+func (s *story) breakPods(words []string) {
+	n := s.w.Namespace(words[0])
+	for _, p := range n.Pods {
+		if p.Member == words[1] {
+			s.w.CrashPod(n, p)
+		}
 	}
 }
 

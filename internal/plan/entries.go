@@ -9,7 +9,11 @@ import (
 
 // point makes a new intent for where the entries point.
 func (p *planner) point(live, preview string) {
+	was := p.u.Route
 	p.u.Route = &v1alpha1.RouteIntent{Epoch: p.bump(), Live: live, Preview: preview}
+	if was == nil || was.Live != live {
+		p.open(p.u.Route)
+	}
 }
 
 // record takes what was seen of the entries into the status.
@@ -22,10 +26,19 @@ func (p *planner) record() {
 			seen = p.u.Route.Epoch // so that an edit is told from a write that did not happen yet
 		}
 		entries = append(entries, v1alpha1.EntryStatus{
-			Name: e.Name, Weights: e.Weights, ObservedEpoch: seen, Evidence: p.evidence(e), Message: clip(e.Message, 2048),
+			Name: e.Name, Weights: shareOf(e), ObservedEpoch: seen, Evidence: p.evidence(e), Message: clip(e.Message, 2048),
 		})
 	}
 	p.u.Entries = entries
+	p.measure()
+}
+
+// shareOf is where an entry leads: the route of testers has no users to share out.
+func shareOf(e *Entry) []v1alpha1.SlotWeight {
+	if e.Testers && e.PreviewSlot != "" {
+		return []v1alpha1.SlotWeight{{Slot: e.PreviewSlot, Weight: 100}}
+	}
+	return e.Weights
 }
 
 // evidence is how sure we are that the saved intent is in force at the entry.
@@ -54,14 +67,16 @@ func (p *planner) entryPending(e *Entry) *Problem {
 		return e.Problem
 	case p.edited(e):
 		return p.editedProblem(e)
-	case p.u.Route.Epoch == 0 && e.Exists:
-		return nil // the route is the team's own, and not to be written yet
+	case p.u.Route.Epoch == 0 && (e.Exists || e.Testers):
+		return nil // the route is the team's own, and not to be written yet; that of testers is not made before it is needed
 	case p.withheld(e):
 		return p.unfit
 	case !p.carries(e) && p.refused("entry/"+e.Name) != nil:
 		return p.refused("entry/" + e.Name)
 	case !p.carries(e):
 		return &Problem{Reason: v1alpha1.ReasonWritingEntries, Message: fmt.Sprintf("entry %s does not carry epoch %d yet", e.Name, p.u.Route.Epoch)}
+	case e.Require == v1alpha1.EvidenceWritten:
+		return nil
 	case !e.Accepted:
 		return &Problem{Reason: v1alpha1.ReasonRouteNotAccepted, Message: fmt.Sprintf("entry %s is not accepted by its control plane: %s", e.Name, e.Message)}
 	case e.Require != v1alpha1.EvidenceAccepted && !e.Served:
@@ -71,12 +86,23 @@ func (p *planner) entryPending(e *Entry) *Problem {
 }
 
 // notInForce is the first entry at which the current intent is not in force with the evidence that the Stack asks for.
+// Users do not wait for the routes of testers.
 func (p *planner) notInForce() *Problem {
+	return p.pendingAt(func(e *Entry) bool { return !e.Testers })
+}
+
+// notInForceAnywhere counts the routes of testers too: a slot is left only once nobody can reach it.
+func (p *planner) notInForceAnywhere() *Problem {
+	return p.pendingAt(func(*Entry) bool { return true })
+}
+
+func (p *planner) pendingAt(counts func(*Entry) bool) *Problem {
 	if p.u.Route.Epoch == 0 && p.u.LiveSlot == "" {
 		return nil // nothing was ever written, so nothing can contradict it
 	}
 	for i := range p.s.Entries {
-		if problem := p.entryPending(&p.s.Entries[i]); problem != nil {
+		e := &p.s.Entries[i]
+		if problem := p.entryPending(e); problem != nil && counts(e) {
 			p.wakeEntry()
 			return problem
 		}
@@ -116,7 +142,7 @@ func (p *planner) edited(e *Entry) bool {
 		return false
 	}
 	if p.u.Route.Epoch == 0 {
-		return p.u.LiveSlot != "" && !onlyTo(e, p.u.LiveSlot)
+		return !e.Testers && p.u.LiveSlot != "" && !onlyTo(e, p.u.LiveSlot)
 	}
 	if p.replaced(e) {
 		return false
@@ -127,7 +153,7 @@ func (p *planner) edited(e *Entry) bool {
 // replaced is whether someone made the route anew, without a trace of Lockstep's, and sends users where they should be:
 // marking it again moves nobody.
 func (p *planner) replaced(e *Entry) bool {
-	return e.Exists && e.Epoch == 0 && p.landed(e) && onlyTo(e, p.u.Route.Live)
+	return e.Exists && e.Epoch == 0 && p.landed(e) && (e.Testers || onlyTo(e, p.u.Route.Live))
 }
 
 // sameIntent is whether the intent is the saved one, which AsIntended speaks of.
@@ -156,19 +182,35 @@ func (p *planner) writeAnew() {
 	}
 }
 
-// route writes the entries that do not carry the current intent yet. What someone else changed afterwards is left as it
-// is: only a new intent writes again.
+// route writes the entries that do not carry the current intent yet, in the team's order. What someone else changed
+// afterwards is left as it is: only a new intent writes again. While users are being moved on, no entry is written before
+// those that come earlier in the list.
 func (p *planner) route() bool {
 	p.record()
 	if p.u.Route.Epoch == 0 {
 		return true
 	}
-	for i := range p.s.Entries {
-		if e := &p.s.Entries[i]; p.writable(e) {
+	for _, e := range usersFirst(p.s.Entries) {
+		if p.writable(e) && !p.rests(e) {
 			p.do(WriteEntry{Entry: e.Name, ResourceVersion: e.ResourceVersion, Intent: *p.u.Route, Because: Because(p.intentText())})
+		} else if p.holdsUp(e) {
+			break
 		}
 	}
 	return true
+}
+
+// rests is whether an entry that was refused is left alone for a while; on the way back not for long.
+func (p *planner) rests(e *Entry) bool {
+	o := p.result("entry/" + e.Name)
+	if o == nil || o.OK {
+		return false
+	}
+	again := retryAfter
+	if p.u.Step.Kind == v1alpha1.StepAbort {
+		again = lookAgainLater
+	}
+	return !p.past(o.At.Add(again))
 }
 
 func (p *planner) writable(e *Entry) bool {
@@ -187,7 +229,7 @@ func (p *planner) writable(e *Entry) bool {
 
 // withheld is whether writing the entry would send users to a slot that they were not on and that is not fit for them.
 func (p *planner) withheld(e *Entry) bool {
-	return p.unfit != nil && !p.carries(e) && !sends(e, p.u.Route.Live)
+	return p.unfit != nil && !p.carries(e) && !sendsUsers(e, p.u.Route.Live)
 }
 
 // anew makes a new intent of the same, for a route that someone has deleted or replaced.

@@ -43,6 +43,9 @@ func (p *planner) pointedAt() (string, *Problem) {
 	target := ""
 	for i := range p.s.Entries {
 		e := &p.s.Entries[i]
+		if e.Testers {
+			continue
+		}
 		if e.Problem != nil {
 			return "", e.Problem
 		}
@@ -164,7 +167,7 @@ func (p *planner) takeOver(target string) bool {
 func (p *planner) halfPointed(target, release string) *Problem {
 	for i := range p.s.Entries {
 		e := &p.s.Entries[i]
-		if sends(e, target) {
+		if e.Testers || sendsUsers(e, target) {
 			continue
 		}
 		if problem := p.unready(target, p.release(release)); problem != nil {
@@ -176,7 +179,7 @@ func (p *planner) halfPointed(target, release string) *Problem {
 
 // unwritten is whether an entry is Lockstep's to write: it has done so before, or has yet to make the route.
 func (p *planner) unwritten() bool {
-	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch > 0 || !e.Exists && !e.Adopted })
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return !e.Testers && (e.Epoch > 0 || !e.Exists && !e.Adopted) })
 }
 
 // stampedWith is the one release that all Pods of a slot carry; empty where none carries any, or one that no longer

@@ -48,7 +48,7 @@ func (m *machine) find() {
 	for _, name := range []string{"frontend", "catalog", "mailer"} {
 		m.w.Found("blue", name, 1)
 	}
-	for _, r := range m.w.Routes {
+	for _, r := range m.w.Routes[:len(m.w.Stack.Spec.Entries)] {
 		m.w.Adopt(r.Entry, world.Share("blue", 100))
 	}
 	for m.w.Tick(nil) {
@@ -76,10 +76,21 @@ func drawStack(t *rapid.T) v1alpha1.Stack {
 	}
 	if rapid.Bool().Draw(t, "two entries") {
 		second := *spec.Entries[0].DeepCopy()
-		second.Name, second.Preview = "admin", nil
+		second.Name = "admin"
+		if rapid.Bool().Draw(t, "one preview") {
+			second.Preview = nil
+		}
 		spec.Entries = append(spec.Entries, second)
 	}
+	if rapid.Bool().Draw(t, "preview hostname") {
+		spec.Entries[0].Preview.Hostname = "preview.example.com"
+	}
 	return stack
+}
+
+// edited is any route that users come in through: what testers see is Lockstep's own.
+func (m *machine) edited(t *rapid.T) *world.Route {
+	return m.w.Routes[rapid.IntRange(0, len(m.w.Stack.Spec.Entries)-1).Draw(t, "route")]
 }
 
 func (m *machine) tell(format string, args ...any) {
@@ -151,6 +162,7 @@ func (m *machine) calm() map[string]func(*rapid.T) {
 		"router":    m.router,
 		"lag":       m.lag,
 		"neighbour": m.neighbour,
+		"refuse":    m.refuse,
 		"crash":     m.crash,
 		"pause":     m.pause,
 	}
@@ -365,8 +377,17 @@ func (m *machine) lag(t *rapid.T) {
 	m.tell("%s: %v", []string{"the nodes lag", "endpoints lag", "Pods linger"}[what], *slow)
 }
 
-func (m *machine) editRoute(t *rapid.T) {
+// refuse has admission let nobody write the route of one entry, or lets them again.
+func (m *machine) refuse(t *rapid.T) {
 	r := rapid.SampledFrom(m.w.Routes).Draw(t, "route")
+	if m.w.Refuses = map[string]bool{}; rapid.Bool().Draw(t, "refuses") {
+		m.w.Refuses[r.Entry] = true
+	}
+	m.tell("admission refuses: %v", m.w.Refuses)
+}
+
+func (m *machine) editRoute(t *rapid.T) {
+	r := m.edited(t)
 	if !r.Exists {
 		t.Skip("no route")
 	}
@@ -465,6 +486,7 @@ func (m *machine) policy(t *rapid.T) {
 // settle lets everyone do their work, fairly and undisturbed, until nothing happens any more.
 func (m *machine) settle(t *rapid.T) {
 	m.w.RouterRefuses, m.w.NodesLag, m.w.EndpointsLag, m.w.PodsLinger = false, false, false, false
+	m.w.Refuses = nil
 	m.w.MendPods()
 	m.w.NeighbourGives()
 	for _, n := range m.w.Namespaces {
@@ -537,6 +559,9 @@ func (m *machine) moves() bool {
 		return false
 	}
 	u := m.unit()
+	if u.Step != nil && u.Step.Reason == v1alpha1.ReasonEntryRefused {
+		return true // it is tried again after a while
+	}
 	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
 		return true
 	}
@@ -680,12 +705,12 @@ func (m *machine) usersAreOnLive(t *rapid.T) {
 		return
 	}
 	for _, r := range m.w.Routes {
-		if u.LiveSlot != "" && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
+		if u.LiveSlot != "" && !r.Testers && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
 			t.Fatalf("route %s sends users to %v, and live is %s\n%s", r.Entry, r.Weights, u.LiveSlot, strings.Join(m.story, "\n"))
 		}
 	}
 	live := m.w.Release(u.LiveRelease)
-	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return r.MovedBy != "lockstep" })
+	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return !r.Testers && r.MovedBy != "lockstep" })
 	if live == nil || !m.w.Namespace(u.LiveSlot).Exists || byHand {
 		return
 	}

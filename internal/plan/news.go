@@ -15,7 +15,7 @@ var ordinary = []string{
 	v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonMemberNotReady, v1alpha1.ReasonNoEndpoints, v1alpha1.ReasonDependencyWait,
 	v1alpha1.ReasonScaling, v1alpha1.ReasonWritingEntries, v1alpha1.ReasonRouteNotAccepted, v1alpha1.ReasonRouteNotServed,
 	v1alpha1.ReasonWorkerHandover, v1alpha1.ReasonWorkerNotReady, v1alpha1.ReasonDraining, v1alpha1.ReasonRetiring, v1alpha1.ReasonSlotNotEmpty,
-	v1alpha1.ReasonCheckingContent, v1alpha1.ReasonDialing, v1alpha1.ReasonPreflight, v1alpha1.ReasonNamespaceTerminating,
+	v1alpha1.ReasonCheckingContent, v1alpha1.ReasonDialing, v1alpha1.ReasonTryingEntries, v1alpha1.ReasonPreflight, v1alpha1.ReasonNamespaceTerminating,
 }
 
 // news tells of what someone has to put right, once it begins: a deadline may be far away, and some waits have none.

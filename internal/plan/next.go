@@ -94,7 +94,7 @@ func (p *planner) keepObservations() {
 	results := append(append([]v1alpha1.Observation{}, p.u.Observations...), p.s.Results...)
 	p.u.Observations = nil
 	for _, o := range results {
-		if p.current(o) {
+		if p.current(o) && !passing(o) {
 			p.observe(o)
 		}
 	}

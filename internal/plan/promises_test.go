@@ -37,7 +37,7 @@ func (c *watcher) check() error {
 		e := &c.w.Log[c.seen]
 		for _, promise := range []func(*world.World, *world.Write) error{
 			usersAreSentToReadySlots, slotIsEmptyBeforeUse, liveSlotIsUntouched, oldSlotIsScaledDownLast, onlyOwnedIsWritten,
-			epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
+			entriesAreWrittenInOrder, entriesAreTriedFirst, windowIsMeasured, epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
 		} {
 			if err := promise(c.w, e); err != nil {
 				return fmt.Errorf("%s: %w", describe(e), err)
@@ -196,6 +196,65 @@ func reached(w *world.World, slot string) bool {
 		}
 	}
 	return false
+}
+
+// moves is whether Lockstep has sent users to a slot by this write that they are not on yet.
+func moves(e *world.Write) (plan.WriteEntry, bool) {
+	a, ok := e.Action.(plan.WriteEntry)
+	if !ok || e.RouteAfter == nil || e.RouteAfter.Testers || len(e.Saw.Stack.Spec.Entries) < 2 {
+		return a, false
+	}
+	u := e.Saw.Stack.Status.Units[0]
+	return a, u.LiveSlot != "" && a.Intent.Live != u.LiveSlot
+}
+
+// Promise 1: with several entries the order is the team's.
+func entriesAreWrittenInOrder(w *world.World, e *world.Write) error {
+	a, forward := moves(e)
+	if !forward {
+		return nil
+	}
+	for i, spec := range w.Stack.Spec.Entries {
+		if spec.Name == a.Entry {
+			return nil
+		}
+		if r := w.Routes[i]; r.Epoch < a.Intent.Epoch && !e.Disturbed {
+			return fmt.Errorf("promise 1: entry %s is written at epoch %d before entry %s, which is at %d", a.Entry, a.Intent.Epoch, spec.Name, r.Epoch)
+		}
+	}
+	return nil
+}
+
+// Promise 1: before the first of several entries is written, all of them and their inverses were tried.
+func entriesAreTriedFirst(_ *world.World, e *world.Write) error {
+	a, forward := moves(e)
+	if !forward {
+		return nil
+	}
+	u := e.Saw.Stack.Status.Units[0]
+	switching := u.Step != nil && (u.Step.Kind == v1alpha1.StepSwitch || u.Step.Kind == v1alpha1.StepRollback)
+	if !switching || !slices.ContainsFunc(e.Saw.Releases, func(r v1alpha1.Release) bool { return r.Name == u.ActiveRelease }) {
+		return nil // someone has deleted the Release under way
+	}
+	if !slices.ContainsFunc(u.Observations, func(o v1alpha1.Observation) bool { return o.Key == "entries" && o.OK }) {
+		return fmt.Errorf("promise 1: entry %s is written at epoch %d, and it was not tried whether all of them can be", a.Entry, a.Intent.Epoch)
+	}
+	return nil
+}
+
+// Promise 1: once a switch of several entries is over, it is said how far apart they were.
+func windowIsMeasured(w *world.World, e *world.Write) error {
+	if e.StatusAfter == nil || len(e.StatusBefore.Units) == 0 {
+		return nil
+	}
+	was, is := e.StatusBefore.Units[0], e.StatusAfter.Units[0]
+	if len(w.Stack.Spec.Entries) < 2 || was.LiveSlot == "" || was.LiveSlot == is.LiveSlot || was.Step == nil || is.Step != nil {
+		return nil
+	}
+	if is.Window == nil || is.Window.Live != is.LiveSlot || is.Window.Milliseconds == nil {
+		return fmt.Errorf("promise 1: users were moved to slot %s through %d entries, and the window is %+v", is.LiveSlot, len(is.Entries), is.Window)
+	}
+	return nil
 }
 
 // Promise 3: a release never changes the live slot.

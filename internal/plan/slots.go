@@ -110,7 +110,7 @@ func (p *planner) stillReached(s *v1alpha1.SlotStatus) bool {
 
 // reachable is why new traffic may still reach the slot; nil where every entry is proven to send it elsewhere.
 func (p *planner) reachable(s *v1alpha1.SlotStatus) *Problem {
-	if problem := p.notInForce(); problem != nil {
+	if problem := p.notInForceAnywhere(); problem != nil {
 		return problem
 	}
 	for i := range p.s.Entries {
@@ -127,13 +127,10 @@ func (p *planner) sent(slot string) bool {
 	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return sends(&e, slot) })
 }
 
-func sends(e *Entry, slot string) bool {
-	for _, w := range e.Weights {
-		if w.Slot == slot && w.Weight > 0 {
-			return true
-		}
-	}
-	return e.PreviewSlot == slot
+func sends(e *Entry, slot string) bool { return sendsUsers(e, slot) || e.PreviewSlot == slot }
+
+func sendsUsers(e *Entry, slot string) bool {
+	return slices.ContainsFunc(e.Weights, func(w v1alpha1.SlotWeight) bool { return w.Slot == slot && w.Weight > 0 })
 }
 
 // retire scales everything in the slot to zero, and has it idle once no Pod is left.

@@ -142,6 +142,8 @@ type Entry struct {
 	Name    string
 	Exists  bool
 	Adopted bool
+	// Testers is whether only testers come in here: a route of its own for a preview's hostname.
+	Testers bool
 	// Preview is whether the entry has a preview.
 	Preview bool
 	// Problem is why the entry cannot be read or written: claimed by another Stack, router or gateway missing, …

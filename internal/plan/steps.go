@@ -206,7 +206,7 @@ func (p *planner) hold(r *v1alpha1.Release) bool {
 		waiting = problem
 	} else if problem := p.refused("verify"); problem != nil {
 		waiting = &Problem{Reason: problem.Reason, Message: problem.Message + "; a promotion deploys the frozen content again"}
-	} else if problem := p.notInForce(); problem != nil {
+	} else if problem := p.notInForceAnywhere(); problem != nil {
 		waiting = problem // testers do not see it yet; it can be promoted all the same
 	} else if p.s.Policy == nil {
 		waiting = &Problem{Reason: v1alpha1.ReasonPolicyMissing, Message: "a promotion, but the admission policy " + v1alpha1.DecisionPolicy + " is missing or was altered, so that only abort counts; run kubectl lockstep install"}

@@ -173,7 +173,7 @@ func (p *planner) entriesCondition() {
 		p.set(v1alpha1.ConditionEntriesInForce, false, &Problem{Reason: v1alpha1.ReasonNothingReleased, Message: "no entry was written yet"})
 		return
 	}
-	if problem := p.notInForce(); problem != nil {
+	if problem := p.notInForceAnywhere(); problem != nil {
 		p.set(v1alpha1.ConditionEntriesInForce, false, problem)
 		return
 	}

@@ -13,6 +13,9 @@ func (p *planner) switchOver(r *v1alpha1.Release) bool {
 	if p.u.Route.Live != p.u.ActiveSlot || p.revoke(p.u.ActiveSlot, r) {
 		return p.beforeSwitch(r)
 	}
+	if problem := p.split(); problem != nil {
+		return p.fail(problem)
+	}
 	if problem := p.notInForce(); problem != nil {
 		return p.waitOrFail(problem)
 	}
@@ -71,7 +74,7 @@ func (p *planner) revoke(slot string, r *v1alpha1.Release) bool {
 }
 
 func (p *planner) landedAnywhere() bool {
-	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Epoch >= p.u.Route.Epoch || p.landed(&e) })
+	return slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return !e.Testers && e.Epoch >= p.u.Route.Epoch || p.landed(&e) })
 }
 
 func (p *planner) allReady(r *v1alpha1.Release) *Problem { return p.unready(p.u.ActiveSlot, r) }
@@ -97,6 +100,9 @@ func (p *planner) fullSize(r *v1alpha1.Release) *Problem {
 func (p *planner) entriesFree(*v1alpha1.Release) *Problem {
 	for i := range p.s.Entries {
 		e := &p.s.Entries[i]
+		if e.Testers {
+			continue
+		}
 		if e.Problem != nil {
 			p.wakeIn(retryAfter)
 			return e.Problem
@@ -112,10 +118,10 @@ func (p *planner) entriesFree(*v1alpha1.Release) *Problem {
 const provenFor = retryAfter
 
 // proven compares what runs with the frozen content once more, and has every Service dialled, unless that was done as the
-// slot was read.
+// slot was read. Where there are several entries, all are tried.
 func (p *planner) proven(r *v1alpha1.Release) *Problem {
 	if p.facts(p.u.ActiveSlot).Proven == r.UID {
-		return nil
+		return p.tried(r)
 	}
 	because := Because("users are about to come")
 	changed := p.lately("verify",
@@ -124,7 +130,8 @@ func (p *planner) proven(r *v1alpha1.Release) *Problem {
 	silent := p.lately("dial",
 		DialServices{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: because},
 		&Problem{Reason: v1alpha1.ReasonDialing, Message: "the Services of slot " + p.u.ActiveSlot + " are being dialled"})
-	return cmp.Or(changed, silent)
+	refused := p.tried(r)
+	return cmp.Or(changed, silent, refused)
 }
 
 // lately is settled by a result that is not older than a proof may be.
@@ -136,10 +143,13 @@ func (p *planner) lately(key string, action Action, waiting *Problem) *Problem {
 	return p.settled(key, action, waiting)
 }
 
-// tellUnasked says which Services could not be asked.
+// tellUnasked says which Services could not be asked, and which entries not be tried.
 func (p *planner) tellUnasked() {
 	if o := p.result("dial"); o != nil && o.Message != "" {
 		p.event(false, v1alpha1.ReasonServiceUnasked, o.Message)
+	}
+	if o := p.result("entries"); o != nil && o.Message != "" {
+		p.event(true, v1alpha1.ReasonEntriesUntried, o.Message)
 	}
 }
 

@@ -3,7 +3,9 @@ package plan
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -22,8 +24,57 @@ func Validate(stack *v1alpha1.Stack) []string {
 	if len(stack.Spec.Source.Inline) > 0 && stack.Spec.Start.On != "" && stack.Spec.Start.On != v1alpha1.StartManual {
 		found = append(found, fmt.Sprintf("start.on is %s, which watches a repository, and the source is inline; set start.on: Manual", stack.Spec.Start.On))
 	}
+	found = append(found, sameNames(stack.Spec.Entries)...)
 	if cycle := Cycle(stack.Spec.Members); cycle != nil {
 		found = append(found, fmt.Sprintf("members depend on each other in a circle (%s); remove one dependsOn", strings.Join(cycle, " → ")))
+	}
+	return found
+}
+
+// sameNames are entries whose name is taken by the route that is made for another one's preview.
+func sameNames(entries []v1alpha1.Entry) []string {
+	var found []string
+	for _, e := range entries {
+		made := e.Name + "-preview"
+		if e.HTTPRoute == nil || e.Preview == nil || e.Preview.Hostname == "" {
+			continue
+		}
+		if slices.ContainsFunc(entries, func(other v1alpha1.Entry) bool { return other.Name == made }) {
+			found = append(found, fmt.Sprintf("entry %s is named like the route that is made for the preview's hostname of entry %s; rename one of the two", made, e.Name))
+		}
+	}
+	return found
+}
+
+// dnsLasts is how long an answer of the cluster's DNS may be kept: CoreDNS says 30 s where it is not told otherwise.
+const dnsLasts = 30 * time.Second
+
+// Warn returns what a team should know of its Stack that is no contradiction, each with what to do.
+func Warn(stack *v1alpha1.Stack) []string {
+	var found []string
+	if n := len(stack.Spec.Entries); n > 1 {
+		var names []string
+		for _, e := range stack.Spec.Entries {
+			names = append(names, e.Name)
+		}
+		found = append(found, fmt.Sprintf("%d entries are switched one after the other (%s): from the first write to the last, users of some are on the new release and users of others on the old one; put first whoever must not be behind. The time is measured: kubectl lockstep status", n, strings.Join(names, ", ")))
+	}
+	for _, e := range stack.Spec.Entries {
+		found = append(found, warnOf(stack, e)...)
+	}
+	return found
+}
+
+func warnOf(stack *v1alpha1.Stack, e v1alpha1.Entry) []string {
+	var found []string
+	if e.Service != nil {
+		found = append(found, fmt.Sprintf("entry %s is an ExternalName Service: callers follow it as their DNS caches and open connections let them, after the switch too; and a caller in the preview slot that goes through it meets the live slot. Within a slot call the Service by its short name", e.Name))
+		if d := stack.Spec.Sessions.DrainTimeout; d != nil && d.Duration < dnsLasts {
+			found = append(found, fmt.Sprintf("entry %s is followed by DNS, whose answers are kept for up to %s, and sessions.drainTimeout is %s: callers may be cut; make it longer", e.Name, dnsLasts, d.Duration))
+		}
+	}
+	if p := e.Preview; p != nil && p.Hostname != "" && e.HTTPRoute != nil {
+		found = append(found, fmt.Sprintf("the preview's hostname of entry %s is an HTTPRoute of its own, written after the entry's: it sends everything to Service %s, and not by the rules of the entry's route", e.Name, e.Backend.Service))
 	}
 	return found
 }

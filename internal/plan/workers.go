@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -73,14 +74,29 @@ func (p *planner) stopWorkers(s *v1alpha1.SlotStatus, workers map[string]bool) *
 
 func (p *planner) workerPods(f *Slot, workers map[string]bool) *Problem {
 	for _, pod := range f.Pods {
-		for _, w := range f.Workloads {
-			if pod.Member == w.Name && workers[w.Kind+"/"+w.Name] {
-				p.wakeIn(lookAgain)
-				return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("Pod %s of worker %s in slot %s is still there", pod.Name, pod.Member, f.Name)}
-			}
+		if acts(pod.Member, f, workers) {
+			p.wakeIn(lookAgain)
+			return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("Pod %s of worker %s in slot %s is still there", pod.Name, pod.Member, f.Name)}
 		}
 	}
 	return nil
+}
+
+// acts is whether a Pod of the member is a worker's. Pods can outlive what made them.
+func acts(member string, f *Slot, workers map[string]bool) bool {
+	made := false
+	for _, w := range f.Workloads {
+		if w.Name == member && workers[w.Kind+"/"+w.Name] {
+			return true
+		}
+		made = made || w.Name == member
+	}
+	for worker := range workers {
+		if !made && strings.HasSuffix(worker, "/"+member) {
+			return true
+		}
+	}
+	return false
 }
 
 // startWorkers starts the workers of the release that slot s holds.

@@ -48,7 +48,9 @@ type Model struct {
 	Problems []Problem `json:"problems,omitempty"`
 	Slots    []Slot    `json:"slots"`
 	Entries  []Entry   `json:"entries"`
-	Active   *Active   `json:"active,omitempty"`
+	// Window is how far apart several entries were written when users were last moved; nil where there is one entry.
+	Window *Window `json:"window,omitempty"`
+	Active *Active `json:"active,omitempty"`
 	// Last is the newest release, where it ended without users on it.
 	Last   *Release  `json:"last,omitempty"`
 	Queued []Release `json:"queued,omitempty"`
@@ -117,9 +119,19 @@ type Member struct {
 	Problem  string `json:"problem,omitempty"`
 }
 
+// Window is the time in which some entries sent users to a slot, and others did not yet.
+type Window struct {
+	Live  string           `json:"live,omitempty"`
+	Since metav1.MicroTime `json:"since"`
+	// Milliseconds is nil as long as an entry is not written.
+	Milliseconds *int64 `json:"milliseconds,omitempty"`
+}
+
 // Entry is a way in for users.
 type Entry struct {
 	Name string `json:"name"`
+	// Require is the evidence that the Stack asks for.
+	Require v1alpha1.Evidence `json:"require,omitempty"`
 	// Route is the kind, namespace and name of the route.
 	Route    string                `json:"route"`
 	Adopted  bool                  `json:"adopted"`

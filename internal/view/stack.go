@@ -26,11 +26,21 @@ func Stack(in Input) *Model {
 	m.Problems = problemsOf(in.Stack.Status.Conditions, m.Waiting)
 	m.Slots = slotsOf(in)
 	m.Entries = entriesOf(&in.Stack, unit)
+	m.Window = windowOf(unit)
 	m.Last = lastOf(in.Releases, unit)
 	m.Queued = queuedOf(in.Releases, unit)
 	m.Undecided = undecidedOf(in.Decisions)
 	m.Commands = commandsOf(m, unit, in.Namespace)
 	return m
+}
+
+// windowOf is how far apart several entries were written when users were last moved.
+func windowOf(unit v1alpha1.UnitStatus) *Window {
+	w := unit.Window
+	if w == nil {
+		return nil
+	}
+	return &Window{Live: w.Live, Since: w.Since, Milliseconds: w.Milliseconds}
 }
 
 // unitOf is the first unit: there is one, until a dependency may cut it.
@@ -92,9 +102,10 @@ func problemsOf(conditions []metav1.Condition, waiting *Waiting) []Problem {
 
 func entriesOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) []Entry {
 	out := make([]Entry, 0, len(s.Spec.Entries))
-	for _, spec := range s.Spec.Entries {
+	for _, spec := range withTesters(s.Spec.Entries) {
 		e := Entry{Name: spec.Name, IntendedEpoch: unit.Epoch}
 		e.Route, e.Adopted = routeOf(s, spec)
+		e.Require = spec.RequireEvidence
 		if i := slices.IndexFunc(unit.Entries, func(st v1alpha1.EntryStatus) bool { return st.Name == spec.Name }); i >= 0 {
 			st := unit.Entries[i]
 			e.Weights, e.Evidence, e.Epoch, e.Message = st.Weights, st.Evidence, st.ObservedEpoch, st.Message
@@ -107,6 +118,24 @@ func entriesOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) []Entry {
 	return out
 }
 
+// withTesters adds the routes that are made for the hostnames of previews.
+func withTesters(entries []v1alpha1.Entry) []v1alpha1.Entry {
+	all := slices.Clone(entries)
+	for _, e := range entries {
+		if e.HTTPRoute != nil && e.Preview != nil && e.Preview.Hostname != "" {
+			route := *e.HTTPRoute
+			route.ParentRefs = append(e.Preview.ParentRefs, route.ParentRefs...)
+			if route.Name != "" {
+				route.Name += testersSuffix
+			}
+			all = append(all, v1alpha1.Entry{Name: e.Name + testersSuffix, HTTPRoute: &route, RequireEvidence: e.RequireEvidence})
+		}
+	}
+	return all
+}
+
+const testersSuffix = "-preview"
+
 func routeOf(s *v1alpha1.Stack, e v1alpha1.Entry) (route string, adopted bool) {
 	kind, namespace, name := "Route", "", ""
 	switch {
@@ -116,6 +145,9 @@ func routeOf(s *v1alpha1.Stack, e v1alpha1.Entry) (route string, adopted bool) {
 	case e.HTTPRoute != nil:
 		kind, namespace, name = "HTTPRoute", e.HTTPRoute.Namespace, e.HTTPRoute.Name
 		adopted = e.HTTPRoute.Adopted()
+	case e.Service != nil:
+		kind, namespace, name = "Service", e.Service.Namespace, e.Service.Name
+		adopted = e.Service.Adopt
 	}
 	return fmt.Sprintf("%s %s/%s", kind, cmp.Or(namespace, s.Namespace), cmp.Or(name, s.Name+"-"+e.Name)), adopted
 }
@@ -127,6 +159,9 @@ func previewBy(p *v1alpha1.Preview) string {
 	}
 	if p.Cookie != nil {
 		ways = append(ways, "cookie "+p.Cookie.Name+"="+p.Cookie.Value)
+	}
+	if p.Hostname != "" {
+		ways = append(ways, "hostname "+p.Hostname)
 	}
 	return strings.Join(ways, " or ")
 }

@@ -90,7 +90,19 @@ func (p *page) entries(m *Model) []row {
 			out = append(out, p.wrap("! "+e.Message, 2, yellow)...)
 		}
 	}
-	return out
+	return append(out, p.window(m)...)
+}
+
+// window tells what users of different entries met while they were switched.
+func (p *page) window(m *Model) []row {
+	w := m.Window
+	switch {
+	case w == nil:
+		return nil
+	case w.Milliseconds == nil:
+		return p.wrap("entries are being switched to "+cmp.Or(w.Live, "their origin")+" one after the other, since "+w.Since.UTC().Format("15:04:05.000"), 0, yellow)
+	}
+	return p.wrap(fmt.Sprintf("last switched to %s: %d ms from the first entry to the last", cmp.Or(w.Live, "their origin"), *w.Milliseconds), 0, dim)
 }
 
 func (p *page) entry(e Entry) row {
@@ -103,7 +115,7 @@ func (p *page) entry(e Entry) row {
 		route += " (adopted)"
 	}
 	colour := yellow
-	if e.Evidence == v1alpha1.EvidenceServed {
+	if e.Evidence == v1alpha1.EvidenceServed || (e.Evidence != "" && e.Evidence == e.Require) {
 		colour = green
 	}
 	return row{{e.Name, plain}, {weightsOf(e.Weights), bold}, {string(e.Evidence), colour}, {epoch, dim}, {route, dim}}

@@ -35,6 +35,7 @@ type settings struct {
 	keep      string
 	drain     string
 	more      string // YAML below spec
+	entries   string // YAML of further entries
 	bound     []string
 }
 
@@ -75,6 +76,7 @@ spec:
     %[3]s
     backend: {service: frontend, port: 80}
     preview: {header: {name: x-lockstep-preview, value: "true"}, cookie: {name: test, value: "true"}}
+%[8]s
   members:
   - {name: frontend, dependsOn: [{name: catalog}, {name: cart}]}
   - {name: cart, dependsOn: [{name: catalog}]}
@@ -82,7 +84,7 @@ spec:
   sessions: {drainTimeout: %[5]s}
   strategy: {blueGreen: {promotion: %[4]s, keepPrevious: {for: %[6]s}}}
   %[7]s
-`, s.home, s.repo.URL, o.entry, or(o.promotion, "Manual"), or(o.drain, "12s"), or(o.keep, "10m"), o.more)
+`, s.home, s.repo.URL, o.entry, or(o.promotion, "Manual"), or(o.drain, "12s"), or(o.keep, "10m"), o.more, o.entries)
 }
 
 func or(text, otherwise string) string {

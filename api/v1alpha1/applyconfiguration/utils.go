@@ -80,6 +80,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ReleaseStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RouteIntent"):
 		return &apiv1alpha1.RouteIntentApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServiceEntry"):
+		return &apiv1alpha1.ServiceEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Sessions"):
 		return &apiv1alpha1.SessionsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Slot"):
@@ -108,6 +110,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StepStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Strategy"):
 		return &apiv1alpha1.StrategyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SwitchWindow"):
+		return &apiv1alpha1.SwitchWindowApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TurnIntent"):
 		return &apiv1alpha1.TurnIntentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UnitStatus"):

@@ -54,14 +54,14 @@ func (w *World) PutBack(r *Route, intent v1alpha1.RouteIntent) {
 	if !r.Exists {
 		return
 	}
-	r.Preview = intent.Preview
+	r.Preview = r.shown(intent)
 	w.EditRoute(r, r.wanted(intent)...)
 }
 
 // DeleteRoute is someone who deletes a route.
 func (w *World) DeleteRoute(r *Route) {
 	w.disturbed++
-	*r = Route{Entry: r.Entry, Adopted: r.Adopted, generation: r.generation, By: "kubectl-delete", Weights: r.Weights, MovedBy: r.MovedBy}
+	*r = Route{Entry: r.Entry, Testers: r.Testers, Adopted: r.Adopted, generation: r.generation, By: "kubectl-delete", Weights: r.Weights, MovedBy: r.MovedBy}
 	w.changed()
 }
 

@@ -24,7 +24,7 @@ func (w *World) ReadStack() plan.Snapshot {
 	return plan.Snapshot{
 		Stack:   stack,
 		Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
-		Entries: make([]plan.Entry, len(stack.Spec.Entries)),
+		Entries: make([]plan.Entry, len(w.Routes)),
 	}
 }
 
@@ -41,7 +41,7 @@ func (w *World) Readings() []func(*plan.Snapshot) {
 			n.reading(i, func(s *plan.Snapshot) { w.prove(s, &s.Slots[i], n) }),
 		)
 	}
-	for i := range w.Stack.Spec.Entries {
+	for i := range w.Routes {
 		all = append(all, func(s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
 	}
 	return all
@@ -184,9 +184,9 @@ func (w *World) readServices(out *plan.Slot, n *Namespace) {
 }
 
 func (w *World) readEntry(stack v1alpha1.Stack, i int) plan.Entry {
-	spec, r := stack.Spec.Entries[i], w.Routes[i]
+	spec, r := specOf(stack, w.Routes[i]), w.Routes[i]
 	e := plan.Entry{
-		Name: spec.Name, Adopted: r.Adopted, Preview: spec.Preview != nil, Require: spec.RequireEvidence,
+		Name: r.Entry, Testers: r.Testers, Adopted: r.Adopted, Preview: spec.Preview != nil && !r.Testers, Require: spec.RequireEvidence,
 		Service: spec.Backend.Service, Port: spec.Backend.Port,
 	}
 	if !r.Exists {
@@ -209,6 +209,20 @@ func (w *World) readEntry(stack v1alpha1.Stack, i int) plan.Entry {
 	return e
 }
 
+// specOf is the entry that a route belongs to.
+func specOf(stack v1alpha1.Stack, r *Route) v1alpha1.Entry {
+	name := r.Entry
+	if r.Testers {
+		name = strings.TrimSuffix(name, "-preview")
+	}
+	for _, e := range stack.Spec.Entries {
+		if e.Name == name {
+			return e
+		}
+	}
+	return v1alpha1.Entry{Name: r.Entry}
+}
+
 func (w *World) missing(r *Route) *plan.Problem {
 	if !r.Adopted {
 		return nil
@@ -228,10 +242,21 @@ func (w *World) served(r *Route) bool {
 
 // says is whether the route says what the intent says.
 func (r *Route) says(intent v1alpha1.RouteIntent) bool {
-	return r.Epoch == intent.Epoch && r.Preview == intent.Preview && slices.Equal(r.Weights, r.wanted(intent))
+	return r.Epoch == intent.Epoch && r.Preview == r.shown(intent) && slices.Equal(r.Weights, r.wanted(intent))
+}
+
+// shown is where testers are sent.
+func (r *Route) shown(intent v1alpha1.RouteIntent) string {
+	if r.Testers && intent.Preview == "" {
+		return intent.Live
+	}
+	return intent.Preview
 }
 
 func (r *Route) wanted(intent v1alpha1.RouteIntent) []v1alpha1.SlotWeight {
+	if r.Testers {
+		return nil
+	}
 	if intent.Live == "" {
 		return r.Origin
 	}

@@ -2,9 +2,11 @@ package world
 
 import (
 	"math/rand"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -113,6 +115,33 @@ func (o *Operator) save() {
 	}
 	if o.chance != nil {
 		o.chance.Shuffle(len(o.tasks), func(i, j int) { o.tasks[i], o.tasks[j] = o.tasks[j], o.tasks[i] })
+		o.inOrder(next.Actions)
+	}
+}
+
+// inOrder puts the writes of entries, wherever they have come to stand, in the order of the plan.
+func (o *Operator) inOrder(actions []plan.Action) {
+	var writes []plan.WriteEntry
+	for _, a := range actions {
+		if write, ok := a.(plan.WriteEntry); ok {
+			writes = append(writes, write)
+		}
+	}
+	for i := range o.tasks {
+		if _, ok := o.tasks[i].Action.(plan.WriteEntry); ok {
+			o.tasks[i] = o.world.Begin(o.snapshot, writes[0])
+			writes = writes[1:]
+		}
+	}
+}
+
+// giveUp leaves out the writes of entries that come after one that failed.
+func (o *Operator) giveUp(failed plan.Action) {
+	if _, ok := failed.(plan.WriteEntry); ok {
+		o.tasks = slices.DeleteFunc(o.tasks, func(t Task) bool {
+			_, write := t.Action.(plan.WriteEntry)
+			return write
+		})
 	}
 }
 
@@ -134,13 +163,17 @@ func (o *Operator) write() {
 	if effect.Effect == Conflict {
 		o.seen = -1
 		o.tasks = o.tasks[1:]
+		o.giveUp(effect.Action)
 		return
 	}
 	if len(t.Writes) > 0 && effect.Refused == nil {
 		return
 	}
-	if result := t.result(o.world.stamp(), effect.Refused); result != nil {
+	if result := t.result(metav1.NewTime(o.world.Now), effect.Refused); result != nil {
 		o.results = append(o.results, *result)
 	}
 	o.tasks = o.tasks[1:]
+	if effect.Refused != nil {
+		o.giveUp(effect.Action)
+	}
 }

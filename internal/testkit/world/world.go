@@ -36,6 +36,8 @@ type World struct {
 	NeighbourWaits string
 	// RouterRefuses is whether the router accepts no change of a route.
 	RouterRefuses bool
+	// Refuses are the entries whose routes admission lets nobody write.
+	Refuses map[string]bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.
 	NodesLag bool
 	// EndpointsLag is whether the endpoints of Services do not follow their Pods.
@@ -109,7 +111,9 @@ type Service struct {
 
 // Route is what an entry's route says.
 type Route struct {
-	Entry   string
+	Entry string
+	// Testers is whether the route is made for the hostname of a preview: it has no users, and a Preview always.
+	Testers bool
 	Exists  bool
 	Adopted bool
 	Epoch   int64
@@ -162,6 +166,11 @@ func New(stack v1alpha1.Stack) *World {
 	}
 	for _, e := range stack.Spec.Entries {
 		w.Routes = append(w.Routes, &Route{Entry: e.Name})
+	}
+	for _, e := range stack.Spec.Entries {
+		if e.Preview != nil && e.Preview.Hostname != "" {
+			w.Routes = append(w.Routes, &Route{Entry: e.Name + "-preview", Testers: true})
+		}
 	}
 	return w
 }

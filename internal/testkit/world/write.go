@@ -47,7 +47,9 @@ type Task struct {
 	Writes []func() Effect
 	// observes is the key of the result that the action has; empty where success is seen in the cluster.
 	observes string
-	about    v1alpha1.Observation
+	// fails is the key of the result where it is refused; empty where that is the same.
+	fails string
+	about v1alpha1.Observation
 }
 
 // Effect is what came of one write.
@@ -69,6 +71,8 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 		return observing(t, s, "verify", a.Release, a.Attempt, func() Effect { return w.verify(a) })
 	case plan.DialServices:
 		return observing(t, s, "dial", a.Release, a.Attempt, func() Effect { return w.dial(a) })
+	case plan.TryEntries:
+		return observing(t, s, "entries", a.Release, a.Attempt, func() Effect { return w.tryEntries() })
 	case plan.ApplyBase:
 		return observing(t, s, "base", a.Release, a.Attempt, w.applyBase(a)...)
 	case plan.ApplyMember:
@@ -76,7 +80,7 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 	case plan.Scale:
 		t.Writes = []func() Effect{func() Effect { return w.scale(a) }}
 	case plan.WriteEntry:
-		t.Writes = []func() Effect{func() Effect { return w.writeEntry(a) }}
+		return w.writing(t, s, a)
 	case plan.TakeTurn:
 		t.Writes = []func() Effect{func() Effect { return w.takeTurn(a) }}
 	case plan.GiveTurn:
@@ -98,6 +102,19 @@ func observing(t Task, s plan.Snapshot, key string, r plan.ReleaseRef, attempt i
 	return t
 }
 
+// writing says when an entry was written, or what refused it.
+func (w *World) writing(t Task, s plan.Snapshot, a plan.WriteEntry) Task {
+	t = observing(t, s, plan.WroteKey(a.Entry), plan.ReleaseRef{}, 0, func() Effect { return w.writeEntry(a) })
+	if units := s.Stack.Status.Units; len(units) > 0 && units[0].Step != nil {
+		t.about.Attempt = units[0].Step.Attempt
+		if r := w.Release(units[0].ActiveRelease); r != nil {
+			t.about.Release = r.UID
+		}
+	}
+	t.fails = "entry/" + a.Entry
+	return t
+}
+
 // Result of a task whose writes are all done, or of one that was refused; nil where there is none.
 func (t Task) result(now metav1.Time, refused *plan.Problem) *v1alpha1.Observation {
 	if t.observes == "" {
@@ -107,6 +124,9 @@ func (t Task) result(now metav1.Time, refused *plan.Problem) *v1alpha1.Observati
 	o.At = now
 	if refused != nil {
 		o.OK, o.Reason, o.Message = false, refused.Reason, refused.Message
+		if t.fails != "" {
+			o.Key = t.fails
+		}
 	}
 	return &o
 }
@@ -166,9 +186,25 @@ func (w *World) dial(a plan.DialServices) Effect {
 	return Effect{}
 }
 
+// tryEntries is what admission says to a dry-run.
+func (w *World) tryEntries() Effect {
+	for _, r := range w.Routes {
+		if w.Refuses[r.Entry] && !r.Testers {
+			return Effect{Refused: refusedBy(r)}
+		}
+	}
+	return Effect{}
+}
+
+func refusedBy(r *Route) *plan.Problem {
+	return &plan.Problem{Reason: v1alpha1.ReasonEntryRefused, Message: "entry " + r.Entry + ": admission refuses it"}
+}
+
 func (w *World) writeEntry(a plan.WriteEntry) Effect {
 	r := w.Route(a.Entry)
 	switch {
+	case w.Refuses[a.Entry]:
+		return Effect{Refused: refusedBy(r)}
 	case r.Exists && r.Epoch > a.Intent.Epoch:
 		return Effect{Write: Write{Effect: LeftAlone}}
 	case a.ResourceVersion != r.resourceVersion():
@@ -180,7 +216,7 @@ func (w *World) writeEntry(a plan.WriteEntry) Effect {
 	if r.Adopted && r.Epoch == 0 {
 		r.Origin = slices.Clone(r.Weights)
 	}
-	r.Exists, r.Epoch, r.Preview = true, a.Intent.Epoch, a.Intent.Preview
+	r.Exists, r.Epoch, r.Preview = true, a.Intent.Epoch, r.shown(a.Intent)
 	r.send("lockstep", slices.Clone(r.wanted(a.Intent)))
 	w.touch(r)
 	return Effect{Write: Write{Effect: Written, RouteBefore: before, RouteAfter: r.copy()}}

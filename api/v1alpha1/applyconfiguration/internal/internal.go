@@ -176,6 +176,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.Evidence
       default: Served
+    - name: service
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.ServiceEntry
     - name: virtualService
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.VirtualServiceEntry
@@ -399,6 +402,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: header
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.NameValue
+    - name: hostname
+      type:
+        scalar: string
+    - name: parentRefs
+      type:
+        list:
+          elementType:
+            namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.ParentRef
+          elementRelationship: atomic
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Promotion
   scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Proof
@@ -571,6 +583,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: preview
       type:
         scalar: string
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.ServiceEntry
+  map:
+    fields:
+    - name: adopt
+      type:
+        scalar: boolean
+    - name: clusterDomain
+      type:
+        scalar: string
+      default: cluster.local
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Sessions
   map:
     fields:
@@ -870,6 +901,27 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.BlueGreen
       default: {}
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.SwitchWindow
+  map:
+    fields:
+    - name: epoch
+      type:
+        scalar: numeric
+    - name: first
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: last
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: live
+      type:
+        scalar: string
+    - name: milliseconds
+      type:
+        scalar: numeric
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.TurnIntent
   map:
     fields:
@@ -929,6 +981,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: turn
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.TurnIntent
+    - name: window
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.SwitchWindow
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Verb
   scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.VirtualServiceEntry
@@ -1015,6 +1070,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsOperationType
   scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
   map:
     fields:

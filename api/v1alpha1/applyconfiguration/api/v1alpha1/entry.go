@@ -9,7 +9,7 @@ import (
 // EntryApplyConfiguration represents a declarative configuration of the Entry type for use
 // with apply.
 //
-// Entry is a way in for users: exactly one of virtualService and httpRoute.
+// Entry is a way in for users: exactly one of virtualService, httpRoute and service.
 type EntryApplyConfiguration struct {
 	// name of the entry.
 	Name *string `json:"name,omitempty"`
@@ -18,6 +18,9 @@ type EntryApplyConfiguration struct {
 	VirtualService *VirtualServiceEntryApplyConfiguration `json:"virtualService,omitempty"`
 	// httpRoute is a Gateway API HTTPRoute: made by Lockstep where parentRefs are given, adopted by name where they are not.
 	HTTPRoute *HTTPRouteEntryApplyConfiguration `json:"httpRoute,omitempty"`
+	// service is a Service of type ExternalName, for callers inside the cluster: made by Lockstep, or adopted where adopt
+	// is true. It leads to the backend in the live slot by a DNS name: evidence ends at Written.
+	Service *ServiceEntryApplyConfiguration `json:"service,omitempty"`
 	// backend is the Service, the same name in each slot, that users are sent to.
 	Backend *BackendApplyConfiguration `json:"backend,omitempty"`
 	// preview says how testers reach a release before users do.
@@ -26,7 +29,8 @@ type EntryApplyConfiguration struct {
 	// preview. Without them evidence ends at Accepted. Default: true.
 	InsertRules *bool `json:"insertRules,omitempty"`
 	// requireEvidence is how sure Lockstep must be that a route is in force before it goes on. Accepted is a statement
-	// of the control plane: the whole drainTimeout is then waited before anything is scaled down. Default: Served.
+	// of the control plane: the whole drainTimeout is then waited before anything is scaled down. Written, that the API
+	// server holds it, is all that can be had of a service, and must be said there. Default: Served.
 	RequireEvidence *apiv1alpha1.Evidence `json:"requireEvidence,omitempty"`
 }
 
@@ -57,6 +61,14 @@ func (b *EntryApplyConfiguration) WithVirtualService(value *VirtualServiceEntryA
 // If called multiple times, the HTTPRoute field is set to the value of the last call.
 func (b *EntryApplyConfiguration) WithHTTPRoute(value *HTTPRouteEntryApplyConfiguration) *EntryApplyConfiguration {
 	b.HTTPRoute = value
+	return b
+}
+
+// WithService sets the Service field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Service field is set to the value of the last call.
+func (b *EntryApplyConfiguration) WithService(value *ServiceEntryApplyConfiguration) *EntryApplyConfiguration {
+	b.Service = value
 	return b
 }
 

@@ -9,12 +9,18 @@ import (
 // PreviewApplyConfiguration represents a declarative configuration of the Preview type for use
 // with apply.
 //
-// Preview says how testers reach a release before users do. With both a header and a cookie, either is enough.
+// Preview says how testers reach a release before users do. With several ways, each is enough.
 type PreviewApplyConfiguration struct {
 	// header that sends a request to the preview when it has exactly this value.
 	Header *NameValueApplyConfiguration `json:"header,omitempty"`
 	// cookie that sends a request to the preview when it has exactly this value.
 	Cookie *NameValueApplyConfiguration `json:"cookie,omitempty"`
+	// hostname of the preview. A VirtualService takes it beside its own hosts (an adopted one must list it already). For
+	// an httpRoute Lockstep makes a second HTTPRoute, named like the entry's with -preview: it is written after the
+	// entry's own, and not in the same write.
+	Hostname *string `json:"hostname,omitempty"`
+	// parentRefs are the Gateways of the HTTPRoute that is made for hostname. Default: those of the entry's httpRoute.
+	ParentRefs []ParentRefApplyConfiguration `json:"parentRefs,omitempty"`
 	// betweenReleases says where testers are sent while nothing is previewed: Live (the live release) or None (404).
 	BetweenReleases *apiv1alpha1.BetweenReleases `json:"betweenReleases,omitempty"`
 }
@@ -38,6 +44,27 @@ func (b *PreviewApplyConfiguration) WithHeader(value *NameValueApplyConfiguratio
 // If called multiple times, the Cookie field is set to the value of the last call.
 func (b *PreviewApplyConfiguration) WithCookie(value *NameValueApplyConfiguration) *PreviewApplyConfiguration {
 	b.Cookie = value
+	return b
+}
+
+// WithHostname sets the Hostname field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Hostname field is set to the value of the last call.
+func (b *PreviewApplyConfiguration) WithHostname(value string) *PreviewApplyConfiguration {
+	b.Hostname = &value
+	return b
+}
+
+// WithParentRefs adds the given value to the ParentRefs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the ParentRefs field.
+func (b *PreviewApplyConfiguration) WithParentRefs(values ...*ParentRefApplyConfiguration) *PreviewApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithParentRefs")
+		}
+		b.ParentRefs = append(b.ParentRefs, *values[i])
+	}
 	return b
 }
 

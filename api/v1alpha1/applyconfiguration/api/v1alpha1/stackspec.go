@@ -14,7 +14,8 @@ type StackSpecApplyConfiguration struct {
 	// slots are the places that hold one complete copy of the stack each. Default: blue and green, in namespaces named
 	// <namespace>-blue and <namespace>-green after the Stack's own namespace.
 	Slots []SlotApplyConfiguration `json:"slots,omitempty"`
-	// entries are the ways in for users. With several, they are switched in the order of this list.
+	// entries are the ways in for users. With several, they are switched one after the other, in the order of this list:
+	// between the first write and the last lies a window, which the status measures.
 	Entries []EntryApplyConfiguration `json:"entries,omitempty"`
 	// members says of workloads what cannot be seen in their manifests. Workloads that are not listed are members too,
 	// with role Service.

@@ -25,8 +25,10 @@ type UnitStatusApplyConfiguration struct {
 	Step *StepStatusApplyConfiguration `json:"step,omitempty"`
 	// turn is what the Stack wants of its queue group.
 	Turn *TurnIntentApplyConfiguration `json:"turn,omitempty"`
-	// entries is what is known of each entry.
+	// entries is what is known of each entry, and of each HTTPRoute that is made for a preview's hostname.
 	Entries []EntryStatusApplyConfiguration `json:"entries,omitempty"`
+	// window is how far apart several entries were written when users were last moved.
+	Window *SwitchWindowApplyConfiguration `json:"window,omitempty"`
 	// observations are results that belong to the step and attempt that they name.
 	Observations []ObservationApplyConfiguration `json:"observations,omitempty"`
 	// decisions are the Decisions that were last acted upon or refused.
@@ -121,6 +123,14 @@ func (b *UnitStatusApplyConfiguration) WithEntries(values ...*EntryStatusApplyCo
 		}
 		b.Entries = append(b.Entries, *values[i])
 	}
+	return b
+}
+
+// WithWindow sets the Window field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Window field is set to the value of the last call.
+func (b *UnitStatusApplyConfiguration) WithWindow(value *SwitchWindowApplyConfiguration) *UnitStatusApplyConfiguration {
+	b.Window = value
 	return b
 }
 
