@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// AnnotationVersion, on the kinds and on the controller's Deployment, is the version of the command that installed them.
+	// AnnotationVersion on the kinds and on the controller's Deployment is the version of the command that installed them.
 	AnnotationVersion = "lockstep.dev/version"
-	// AnnotationSchema, on the kinds, is the fingerprint of all their schemas: who has the same knows the same fields.
+	// AnnotationSchema on the kinds is the fingerprint of all their schemas: who has the same knows the same fields.
 	AnnotationSchema = "lockstep.dev/schema"
 )
 

@@ -85,7 +85,7 @@ kubectl_complete-lockstep on the PATH with the two lines
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			a.warnOfSkew(cmd)
 		},
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(o.In)
 	root.SetOut(o.Out)

@@ -14,9 +14,9 @@ import (
 
 // Exit codes.
 const (
-	ExitDone     = 0
-	ExitError    = 1
-	ExitUsage    = 2
+	ExitDone  = 0
+	ExitError = 1
+	ExitUsage = 2
 	// ExitUnknown is for diff, whose 1 says that something differs: it could not be told.
 	ExitUnknown  = 2
 	ExitTimedOut = 3

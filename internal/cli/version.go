@@ -26,8 +26,8 @@ func (a *app) versionCommand() *cobra.Command {
 		clientOnly bool
 	)
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Show the version of this command, and of the controller in the cluster",
+		Use:   "version",
+		Short: "Show the version of this command, and of the controller in the cluster",
 		Long: `Show the version of this command, of the controller in the cluster, and whether both know the same fields. Every command
 that works with Stacks warns where they do not.`,
 		Example: `  kubectl lockstep version --client`,

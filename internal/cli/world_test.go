@@ -267,11 +267,11 @@ func (w *world) options(c clock.Clock, streams genericclioptions.IOStreams) cli.
 		Observe: func(ctx context.Context, c *cli.Cluster, stack *v1alpha1.Stack) (*plan.Snapshot, []string, error) {
 			return cli.Observe(ctx, c, stack)
 		},
-		Render:  cli.Render,
-		Screen:  func() (int, bool) { return 0, false },
-		Getenv:  func(string) string { return "" },
-		Random:  func(int) string { return "x1y2z" },
-		Logs:    w.log,
+		Render: cli.Render,
+		Screen: func() (int, bool) { return 0, false },
+		Getenv: func(string) string { return "" },
+		Random: func(int) string { return "x1y2z" },
+		Logs:   w.log,
 		Browse: func(_ context.Context, address string) error {
 			w.browsed = append(w.browsed, address)
 			return nil

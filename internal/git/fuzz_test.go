@@ -34,7 +34,7 @@ func FuzzCheckout(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(repository)
+		defer func() { _ = os.RemoveAll(repository) }()
 		commit := forge(t, repository, tree)
 		around := t.TempDir()
 		secret := filepath.Join(around, "beside")

@@ -102,7 +102,7 @@ func (h *sshHost) known() string {
 }
 
 func (h *sshHost) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	config := &ssh.ServerConfig{PublicKeyCallback: func(from ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if from.User() != "git" || string(key.Marshal()) != string(h.user.Marshal()) {
 			return nil, errors.New("who is that?")
@@ -116,7 +116,7 @@ func (h *sshHost) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	go ssh.DiscardRequests(requests)
 	for wanted := range channels {
 		channel, asked, err := wanted.Accept()

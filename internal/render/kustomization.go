@@ -48,13 +48,19 @@ func (f *kustomizeFiles) remote(dir, name string) bool {
 
 func namedBy(k *types.Kustomization) []named {
 	result := []named{
-		{"resources", k.Resources}, {"components", k.Components}, {"generators", k.Generators}, {"transformers", k.Transformers},
-		{"validators", k.Validators}, {"crds", k.Crds}, {"configurations", k.Configurations}, {"openapi", []string{k.OpenAPI["path"]}},
+		{"resources", k.Resources},
+		{"components", k.Components},
+		{"generators", k.Generators},
+		{"transformers", k.Transformers},
+		{"validators", k.Validators},
+		{"crds", k.Crds},
+		{"configurations", k.Configurations},
+		{"openapi", []string{k.OpenAPI["path"]}},
 	}
-	for _, p := range append(append([]types.Patch{}, k.Patches...), k.PatchesJson6902...) {
+	for _, p := range append(append([]types.Patch{}, k.Patches...), k.PatchesJson6902...) { //nolint:staticcheck // old files have it still
 		result = append(result, named{"patches", []string{p.Path}})
 	}
-	for _, p := range k.PatchesStrategicMerge {
+	for _, p := range k.PatchesStrategicMerge { //nolint:staticcheck // old files have it still
 		result = append(result, named{"patchesStrategicMerge", []string{string(p)}})
 	}
 	for _, r := range k.Replacements {

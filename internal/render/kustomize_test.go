@@ -177,11 +177,13 @@ func TestKustomizeSourcesAreRefused(t *testing.T) {
 		"a plugin":              {app("generators:\n- |-\n  {apiVersion: example.com/v1, kind: Maker, metadata: {name: a}}"), "", v1alpha1.ReasonRenderFailed, []string{"plugin", "Maker", "commit what the plugin makes"}},
 		"a container": {
 			app("resources: [web.yaml]\ntransformers:\n- |-\n  {apiVersion: example.com/v1, kind: Maker, metadata: {name: a, annotations: {config.kubernetes.io/function: 'container: {image: evil}'}}}") + "-- app/web.yaml --\n" + web,
-			"", v1alpha1.ReasonRenderFailed, []string{"plugin", "Maker"},
+			"", v1alpha1.ReasonRenderFailed,
+			[]string{"plugin", "Maker"},
 		},
 		"a program": {
 			app("resources: [web.yaml]\nvalidators:\n- |-\n  {apiVersion: example.com/v1, kind: Maker, metadata: {name: a, annotations: {config.kubernetes.io/function: 'exec: {path: ./evil}'}}}") + "-- app/web.yaml --\n" + web,
-			"", v1alpha1.ReasonRenderFailed, []string{"plugin", "Maker"},
+			"", v1alpha1.ReasonRenderFailed,
+			[]string{"plugin", "Maker"},
 		},
 		"cluster-scoped": {app("resources: [x.yaml]") + "-- app/x.yaml --\n{apiVersion: v1, kind: Namespace, metadata: {name: x}}\n", "", v1alpha1.ReasonClusterScoped, []string{"Namespace/x (app)"}},
 		"namespace":      {app("namespace: elsewhere\nresources: [web.yaml]") + "-- app/web.yaml --\n" + web, "", v1alpha1.ReasonForeignNamespace, []string{"elsewhere"}},

@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -74,9 +75,7 @@ func TestMentions(t *testing.T) {
 func TestNeverValues(t *testing.T) {
 	secret := func(fields map[string]any) []*unstructured.Unstructured {
 		object := map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "keys", "annotations": map[string]any{"note": "hunter0"}}}
-		for k, v := range fields {
-			object[k] = v
-		}
+		maps.Copy(object, fields)
 		return []*unstructured.Unstructured{{Object: object}}
 	}
 	shapes := []map[string]any{
