@@ -17,6 +17,7 @@ import (
 type decideFlags struct {
 	release string
 	to      string
+	direct  bool
 	reason  string
 	wait    waitFlags
 	output  output
@@ -31,7 +32,7 @@ type deed struct {
 	// follow waits for what --wait asks for.
 	follow func(context.Context, *Cluster, *v1alpha1.Stack, *v1alpha1.Decision, *waitFlags) error
 	goals  []goal
-	// to is whether a release to go to may be named.
+	// to is whether a release to go to may be named, and entries be written without the controller.
 	to bool
 }
 
@@ -46,6 +47,7 @@ func (a *app) deedCommand(d deed) *cobra.Command {
 	if d.to {
 		cmd.Flags().StringVar(&f.to, "to", "", "the release to go back to (default: the one that users were on before)")
 		_ = cmd.RegisterFlagCompletionFunc("to", a.completeReleases)
+		cmd.Flags().BoolVar(&f.direct, "direct", false, "write the routes with your own rights, at once, where the controller is down")
 	}
 	f.wait.add(cmd, d.goals[0], d.goals...)
 	outputFlag(cmd, &f.output, outputJSON, outputYAML, outputName)
@@ -65,6 +67,9 @@ func (a *app) runDeed(ctx context.Context, d deed, f *decideFlags, args []string
 	if err != nil {
 		return err
 	}
+	if f.direct {
+		return a.runDirect(ctx, c, stack, r, d, f)
+	}
 	decision, err := a.decide(ctx, c, stack, r, d.verb, f)
 	if err != nil {
 		return err
@@ -82,6 +87,22 @@ func (a *app) runDeed(ctx context.Context, d deed, f *decideFlags, args []string
 
 // decide makes the Decision and waits for what becomes of it.
 func (a *app) decide(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, verb v1alpha1.Verb, f *decideFlags) (*v1alpha1.Decision, error) {
+	d, err := a.say(ctx, c, stack, r, verb, f)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.answered(ctx, c, d, &f.wait); err != nil {
+		return nil, err
+	}
+	if d.Status.Result == v1alpha1.DecisionRefused {
+		return nil, refusedf("the %s of release %s was refused: %s", strings.ToLower(string(verb)), r.Name, d.Status.Message)
+	}
+	a.note(f.output, "%s", d.Status.Message)
+	return d, nil
+}
+
+// say makes the Decision.
+func (a *app) say(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, verb v1alpha1.Verb, f *decideFlags) (*v1alpha1.Decision, error) {
 	by, err := c.whoAmI(ctx)
 	if err != nil {
 		return nil, err
@@ -92,13 +113,6 @@ func (a *app) decide(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *
 		return nil, explain(err)
 	}
 	a.note(f.output, "%s created: %s %s", resource(d), strings.ToLower(string(verb)), r.Name)
-	if err := a.answered(ctx, c, d, &f.wait); err != nil {
-		return nil, err
-	}
-	if d.Status.Result == v1alpha1.DecisionRefused {
-		return nil, refusedf("the %s of release %s was refused: %s", strings.ToLower(string(verb)), r.Name, d.Status.Message)
-	}
-	a.note(f.output, "%s", d.Status.Message)
 	return d, nil
 }
 

@@ -49,9 +49,14 @@ func (a *app) rollbackCommand() *cobra.Command {
 			Short:   "Leave the live release for the previous one",
 			Long: `Roll back. A release that is not live yet is aborted, and that is all. Otherwise users leave the live release for the
 previous one, or for the one that --to names: at once where it is still kept warm, or else by deploying its frozen
-content again.`,
+content again.
+
+With --direct the command itself writes the routes, with your own rights, and so needs no controller; users go to a slot
+that is kept warm and ready, and nowhere else. Workers stay where they are until the controller is back: it finds what
+you said and did, and finishes it.`,
 			Example: `  kubectl lockstep rollback shop
   kubectl lockstep rollback shop --to shop-3f9a1c20b4                   # see kubectl lockstep history shop
+  kubectl lockstep rollback shop --direct                               # the controller is down
   kubectl lockstep undo shop --reason "checkout errors" --wait          # until users are back
   kubectl lockstep undo shop --wait=Done                                # until the slot that they left is empty, too`,
 		},

@@ -156,7 +156,8 @@ func slotPhase(s *v1alpha1.Stack) string {
 func held(s *v1alpha1.Stack) string {
 	for _, c := range s.Status.Conditions {
 		wrong := c.Type == v1alpha1.ConditionStalled && c.Status == "True" || c.Type == v1alpha1.ConditionReady && c.Status == "False"
-		if wrong && c.Reason != v1alpha1.ReasonNothingReleased {
+		waits := c.Type == v1alpha1.ConditionProgressing && (c.Reason == v1alpha1.ReasonWaitingForTurn || c.Reason == v1alpha1.ReasonSuspended)
+		if waits || wrong && c.Reason != v1alpha1.ReasonNothingReleased {
 			return ": " + c.Reason + ": " + c.Message
 		}
 	}

@@ -61,6 +61,7 @@ var commands = map[string]func(*story, []string){
 	"router":           func(s *story, words []string) { s.w.RouterRefuses = words[0] == "refuses" },
 	"neighbour":        (*story).neighbour,
 	"proves":           func(s *story, _ []string) { s.w.Proves = true },
+	"direct":           (*story).direct,
 	"refuse":           func(s *story, words []string) { s.w.Refuses = map[string]bool{words[0]: true} },
 	"admit":            func(s *story, _ []string) { s.w.Refuses = nil },
 	"window":           func(s *story, _ []string) { s.window() },
@@ -221,6 +222,23 @@ func (s *story) decide(words []string) {
 		}
 	}
 	s.w.Decide(spec)
+}
+
+// direct is a rollback without the controller.
+func (s *story) direct(words []string) {
+	to := ""
+	if len(words) > 0 {
+		to = words[0]
+	}
+	d, problem := plan.Direct(s.w.Observe(), to, s.w.Now)
+	if problem != nil {
+		fmt.Fprintf(&s.out, "  refused: %s: %s\n", problem.Reason, problem.Message)
+		return
+	}
+	for _, w := range d.Writes {
+		fmt.Fprintf(&s.out, "  %s %s at epoch %d\n", w.Verb(), w.Object(), w.Intent.Epoch)
+	}
+	s.w.TakeBack(d)
 }
 
 // quietly does something and tells only what came of it.

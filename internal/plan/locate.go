@@ -255,7 +255,7 @@ func (p *planner) wasLive(release string) bool {
 
 // follow accepts that someone moved all users by hand to a kept slot that is proven and ready, between releases.
 func (p *planner) follow() {
-	if p.u.ActiveRelease != "" || p.u.LiveSlot == "" {
+	if p.u.ActiveRelease != "" || p.u.LiveSlot == "" || p.leaving() {
 		return
 	}
 	target, problem := p.pointedAt()

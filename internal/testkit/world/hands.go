@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
 // KillPod ends a Pod at once.
@@ -47,6 +48,16 @@ func (w *World) EditRoute(r *Route, weights ...v1alpha1.SlotWeight) {
 	r.send("kubectl-edit", weights)
 	w.disturbed++
 	w.touch(r)
+}
+
+// TakeBack is someone who takes users back without the controller.
+func (w *World) TakeBack(d *plan.Detour) {
+	w.disturbed++
+	for _, write := range d.Writes {
+		w.writeEntry(write)
+		r := w.Route(write.Entry)
+		r.By, r.MovedBy = "kubectl-lockstep", "kubectl-lockstep"
+	}
 }
 
 // PutBack is someone who has a route say what Lockstep wants it to say.
