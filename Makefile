@@ -33,12 +33,12 @@ unit: assets ## Fast tests: planner stories, simulated world, API server (envtes
 
 .PHONY: e2e
 e2e: cluster images previous $(LOCKSTEP_HELM) ## Journeys on the real cluster, with real traffic, under the witness
-	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
+	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: soak
 soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills, aborts in every step, the model deeper
 	go test -timeout 60m -count=1 ./internal/plan -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
-	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
+	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench
 bench: ## Benchmarks of the planner

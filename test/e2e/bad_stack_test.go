@@ -21,6 +21,7 @@ import (
 
 // TestBadSlot has a Stack in namespace kube name slot system: kube-system exists and does not consent.
 func TestBadSlot(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	s := &shop{t: t, ctx: ctx, home: "kube", host: "kube.example.com"}
@@ -52,6 +53,7 @@ func (s *shop) untouched(namespace string) {
 
 // TestBadGateway names a Gateway that does not exist.
 func TestBadGateway(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "gateway", settings{entry: "httpRoute: {parentRefs: [{name: gone, namespace: istio-system}], hostnames: [gateway.example.com]}"})
 	r := s.run(3, "release", "shop", "--wait=Live", "--timeout=5s")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonGatewayMissing, "istio-system/gone")
@@ -63,6 +65,7 @@ func TestBadGateway(t *testing.T) {
 
 // TestBadRights lets the Stack's ServiceAccount be missing, and then have no rights in the namespace of the route.
 func TestBadRights(t *testing.T) {
+	t.Parallel()
 	short := settings{promotion: "Auto", drain: "1s", more: "deadlines: {deploy: 10s, switch: 8s}"}
 	s := newShop(t, "rights", short)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultServiceAccount, Namespace: s.home}}
@@ -83,6 +86,7 @@ func TestBadRights(t *testing.T) {
 
 // TestBadRelease names a Stack that does not exist.
 func TestBadRelease(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	s := &shop{t: t, ctx: ctx, home: "e2e-nobody"}

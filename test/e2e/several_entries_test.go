@@ -28,6 +28,7 @@ const (
 // HTTPRoute for partners with a hostname for testers, and a Service for callers inside. First one of them is refused by
 // admission, and nothing is written; then all are switched, and taken back.
 func TestSeveralEntries(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, "several", settings{
 		entry: "virtualService: {name: live}",
 		entries: fmt.Sprintf(`
