@@ -256,8 +256,14 @@ func (s *shop) releases() map[string]v1alpha1.Release {
 func started(t *testing.T, name string, o settings) *shop {
 	t.Helper()
 	s := newShop(t, name, o)
+	s.begin()
+	return s
+}
+
+// begin makes the first release, and lets users in.
+func (s *shop) begin() {
+	s.t.Helper()
 	s.run(0, "release", "shop", "--wait=Live")
 	s.letUsersIn()
 	s.usersSee(s.unit().LiveRelease)
-	return s
 }
