@@ -8,7 +8,7 @@ export LOCKSTEP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lockstep
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath -buildvcs=false
 TOOLS := $(LOCKSTEP_CACHE)/tools-$(shell cat hack/tools/go.mod hack/tools/go.sum | sha256sum | cut -c1-12)
-CLUSTER := $(LOCKSTEP_CACHE)/bin/cluster-$(shell cat hack/cluster/go.mod $$(find hack/cluster -name '*.go' -not -name '*_test.go' | LC_ALL=C sort) | sha256sum | cut -c1-12)
+CLUSTER := $(LOCKSTEP_CACHE)/bin/cluster-$(shell cat hack/cluster/go.mod $$(find hack/cluster \( -name '*.go' -o -name '*.yaml' \) -not -name '*_test.go' | LC_ALL=C sort) | sha256sum | cut -c1-12)
 export LOCKSTEP_HELM := $(LOCKSTEP_CACHE)/bin/helm-$(shell cat hack/helm/go.mod hack/helm/go.sum | sha256sum | cut -c1-12)
 BUILD := build
 # What the binaries say they are; a tree without Git leaves it to what Go has written into them.

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"spec.start.on": "Manual", "spec.serviceAccountName": "lockstep-releaser", "spec.queue.policy": "Wait",
-		"spec.strategy.blueGreen.promotion": "Manual", "spec.sessions.drainTimeout": "1m", "spec.source.git.ref.branch": "main",
+		"spec.strategy.blueGreen.promotion": "Manual", "spec.strategy.blueGreen.capacity": "Warn", "spec.sessions.drainTimeout": "1m", "spec.source.git.ref.branch": "main",
 	} {
 		got, _, _ := unstructured.NestedString(o.Object, strings.Split(path, ".")...)
 		if got != want {
@@ -103,6 +103,10 @@ func TestContradictions(t *testing.T) {
 		{"two members of one name", "  entries:", "  members: [{name: a}, {name: a}]\n  entries:", "Duplicate value"},
 		{"a member that depends on itself", "  entries:", "  members: [{name: a, dependsOn: [{name: a}]}]\n  entries:", "cannot depend on itself"},
 		{"a long name", "name: shop,", "name: " + strings.Repeat("a", 41) + ",", "40 characters at most"},
+		{"kept small, but not kept", "  entries:", "  strategy: {blueGreen: {keepPrevious: {for: 0s, replicas: 1}}}\n  entries:", "with for: 0s nothing is kept"},
+		{"yields, but is not kept", "  entries:", "  strategy: {blueGreen: {keepPrevious: {for: 0s, yield: true}}}\n  entries:", "with for: 0s nothing is kept"},
+		{"kept at no size", "  entries:", "  strategy: {blueGreen: {keepPrevious: {replicas: 0}}}\n  entries:", "greater than or equal to 1"},
+		{"capacity", "  entries:", "  strategy: {blueGreen: {capacity: Maybe}}\n  entries:", "Unsupported value"},
 		{"port", "port: 80", "port: 0", "greater than or equal to 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

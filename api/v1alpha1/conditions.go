@@ -14,6 +14,8 @@ const (
 	ConditionEntriesInForce = "EntriesInForce"
 	// ConditionLiveAsReleased: the live slot runs the frozen content.
 	ConditionLiveAsReleased = "LiveAsReleased"
+	// ConditionAutoscaling: the HorizontalPodAutoscalers of the slots that run can do their work. Absent where there are none.
+	ConditionAutoscaling = "Autoscaling"
 )
 
 // Reasons of conditions, steps, slots, outcomes and events. Documented in docs/operations.md, each with what to do.
@@ -53,6 +55,7 @@ const (
 	ReasonDrainDeadline    = "DrainDeadline"
 	ReasonRetiring         = "Retiring"
 	ReasonSlotNotEmpty     = "SlotNotEmpty"
+	ReasonPodStuck         = "PodStuck"
 	ReasonCheckingContent  = "CheckingContent"
 	ReasonDialing          = "Dialing"
 	ReasonServiceSilent    = "ServiceSilent"
@@ -123,6 +126,10 @@ const (
 	ReasonForbidden             = "Forbidden"
 	ReasonAdmissionRefused      = "AdmissionRefused"
 	ReasonQuotaExceeded         = "QuotaExceeded"
+	ReasonCapacityShort         = "CapacityShort"
+	ReasonCapacityUnknown       = "CapacityUnknown"
+	ReasonAutoscalerUnhealthy   = "AutoscalerUnhealthy"
+	ReasonAutoscaling           = "Autoscaling"
 	ReasonReferenceMissing      = "ReferenceMissing"
 	ReasonImagePull             = "ImagePullFailed"
 	ReasonCrashing              = "Crashing"

@@ -26,6 +26,9 @@ const (
 	AnnotationOrigin = "lockstep.dev/origin"
 	// AnnotationReleaseUID is on the Lease of a queue group: for which Release its holder has the turn.
 	AnnotationReleaseUID = "lockstep.dev/release-uid"
+	// AnnotationMinimumHeld is on a HorizontalPodAutoscaler of which Lockstep holds the minimum; without it the minimum is
+	// the team's.
+	AnnotationMinimumHeld = "lockstep.dev/minimum-held"
 	// AnnotationReconcileAt on a Stack asks for a look at everything now; its value is any text that was not there before.
 	AnnotationReconcileAt = "lockstep.dev/reconcile-at"
 )
@@ -34,7 +37,7 @@ const (
 const (
 	// ManagerContent owns what was rendered.
 	ManagerContent = "lockstep"
-	// ManagerScale owns replicas, suspension and epochs of workloads.
+	// ManagerScale owns replicas, suspension and epochs of workloads, and the minimums of HorizontalPodAutoscalers.
 	ManagerScale = "lockstep-scale"
 	// ManagerEntry writes routes.
 	ManagerEntry = "lockstep-entry"

@@ -154,6 +154,9 @@ type ReleaseMember struct {
 	// replicas that the manifests ask for.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
+	// autoscaler of the workload, as the manifests ask for it.
+	// +optional
+	Autoscaler *ReleaseAutoscaler `json:"autoscaler,omitempty"`
 	// images of its containers.
 	// +optional
 	// +listType=atomic
@@ -169,6 +172,16 @@ type ReleaseMember struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
 	DependsOn []string `json:"dependsOn,omitempty"`
+}
+
+// ReleaseAutoscaler is the HorizontalPodAutoscaler of a member.
+type ReleaseAutoscaler struct {
+	// name of the HorizontalPodAutoscaler.
+	Name string `json:"name"`
+	// minReplicas that the manifests ask for.
+	MinReplicas int32 `json:"minReplicas"`
+	// maxReplicas that the manifests ask for.
+	MaxReplicas int32 `json:"maxReplicas"`
 }
 
 // SlotContent is where the frozen manifests of a slot are kept.

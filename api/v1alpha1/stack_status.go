@@ -304,6 +304,9 @@ type SlotStatus struct {
 	// epoch of the intent that the slot's workloads were last written for.
 	// +optional
 	Epoch int64 `json:"epoch,omitempty"`
+	// replicas that each member of a kept slot was scaled down to; absent while the slot has its full size.
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
 	// reason is a word for what the slot waits for.
 	// +optional
 	Reason string `json:"reason,omitempty"`

@@ -615,14 +615,43 @@ type BlueGreen struct {
 	// +optional
 	// +kubebuilder:default={}
 	KeepPrevious KeepPrevious `json:"keepPrevious,omitempty"`
+	// capacity is what happens where the nodes, or a quota at the live size, have too little room for a release: Warn (an
+	// event says so, and the release goes on: a cluster autoscaler may add nodes) or Require (the release waits before
+	// anything is applied).
+	// +optional
+	// +kubebuilder:default=Warn
+	Capacity Capacity `json:"capacity,omitempty"`
 }
 
-// KeepPrevious says how long the previous release is kept running.
+// Capacity is what happens where there is too little room for a release.
+// +kubebuilder:validation:Enum=Warn;Require
+type Capacity string
+
+// What happens where there is too little room for a release.
+const (
+	// CapacityWarn says so, and goes on.
+	CapacityWarn Capacity = "Warn"
+	// CapacityRequire waits before anything is applied.
+	CapacityRequire Capacity = "Require"
+)
+
+// KeepPrevious says how long the previous release is kept running, and how large.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.__for__) || duration(self.__for__) > duration('0s') || (!has(self.replicas) && (!has(self.yield) || !self.yield))",message="with for: 0s nothing is kept; remove replicas and yield, or give for some time"
 type KeepPrevious struct {
 	// for is how long. After it a rollback is cold: the frozen content is deployed again.
 	// +optional
 	// +kubebuilder:default="10m"
 	For *metav1.Duration `json:"for,omitempty"`
+	// replicas is how many replicas each member of the kept release has, once what was in flight had its drainTimeout. A
+	// rollback then scales it up to the live size before it moves users, and is not instant. Default: as many as it had.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Replicas *int32 `json:"replicas,omitempty"`
+	// yield gives the kept release up as soon as the next release needs its slot. Default: the next release waits.
+	// +optional
+	Yield bool `json:"yield,omitempty"`
 }
 
 // Deadlines bounds each step.

@@ -19,6 +19,7 @@ const usage = `Usage: cluster COMMAND [--name NAME] …
   status                    tell whether it is up, and what one needs to use it
   env                       print lines for a shell: eval "$(… env)"
   logs [COMPONENT]          print the daemon's log, or a component's; list them with -l
+  metrics                   add metrics-server, which is built first (2 min)
   load ARCHIVE…             import image archives
   image --tag T --binary B --output F …
                             build an image from static binaries
@@ -36,7 +37,7 @@ type command func(args []string, s streams) error
 func commands() map[string]command {
 	return map[string]command{
 		"build": build, "up": up, "down": down, "status": status, "env": env, "logs": logs,
-		"load": load, "image": buildImage, "run": runInside, "assets": assets, "crds": crds,
+		"load": load, "metrics": metrics, "image": buildImage, "run": runInside, "assets": assets, "crds": crds,
 		"selftest":       selfTest,
 		"internal-watch": internalWatch, "internal-init": internalInit, "internal-serve": internalServe,
 	}

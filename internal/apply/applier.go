@@ -96,7 +96,8 @@ func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 	case plan.PrepareSlot:
 		return a.observeFailure(s, a.aboutActive(s, "prepare/"+act.Slot), a.prepareSlot(ctx, s, act))
 	case plan.Preflight:
-		return a.observe(s, about{key: "preflight", release: act.Release, attempt: act.Attempt}, a.preflight(ctx, s, act))
+		seen, err := a.preflight(ctx, s, act)
+		return a.observe(s, about{key: "preflight", release: act.Release, attempt: act.Attempt, reason: seen.reason, message: seen.message}, err)
 	case plan.ApplyBase:
 		return a.observe(s, about{key: "base", release: act.Release, attempt: act.Attempt}, a.applyBase(ctx, s, act))
 	case plan.ApplyMember:
@@ -108,6 +109,8 @@ func (a *Applier) do(ctx context.Context, s *plan.Snapshot, action plan.Action) 
 		return a.observe(s, about{key: "dial", release: act.Release, attempt: act.Attempt, message: unasked}, err)
 	case plan.Scale:
 		return a.observeFailure(s, a.aboutActive(s, "scale/"+act.Slot+"/"+act.Name), a.scale(ctx, s, act))
+	case plan.ScaleMinimum:
+		return a.observeFailure(s, a.aboutActive(s, "minimum/"+act.Slot+"/"+act.Name), a.scaleMinimum(ctx, s, act))
 	case plan.WriteEntry:
 		if err := a.writeEntry(ctx, s, act); err != nil {
 			return a.observeFailure(s, a.aboutActive(s, "entry/"+act.Entry), err)
@@ -146,8 +149,8 @@ type about struct {
 	key     string
 	release plan.ReleaseRef
 	attempt int32
-	// message for people, where it went well.
-	message string
+	// reason and message for people, where it went well.
+	reason, message string
 }
 
 // aboutActive is for actions that are not bound to a release: their failure belongs to the active one.
@@ -184,7 +187,7 @@ func (a *Applier) observeFailure(s *plan.Snapshot, of about, err error) ([]v1alp
 }
 
 func (a *Applier) observation(s *plan.Snapshot, of about) v1alpha1.Observation {
-	o := v1alpha1.Observation{Key: of.key, Release: of.release.UID, Attempt: of.attempt, OK: true, Message: shorten(of.message, maxMessage), At: a.now()}
+	o := v1alpha1.Observation{Key: of.key, Release: of.release.UID, Attempt: of.attempt, OK: true, Reason: of.reason, Message: shorten(of.message, maxMessage), At: a.now()}
 	if unit := unitOf(s); unit != nil && unit.Step != nil {
 		o.Step = unit.Step.Kind
 	}

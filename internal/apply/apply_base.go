@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 // applyBase applies everything that is no workload, and removes what former releases left in the slot.
@@ -17,7 +18,11 @@ func (a *Applier) applyBase(ctx context.Context, s *plan.Snapshot, act plan.Appl
 		return err
 	}
 	for _, object := range w.base() {
-		if err := w.applyObject(ctx, object, act.Epoch); err != nil {
+		apply := func() error { return w.applyObject(ctx, object, act.Epoch) }
+		if render.IsAutoscaler(object) {
+			apply = func() error { return w.applyAutoscaler(ctx, object, act) }
+		}
+		if err := apply(); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 // differ says where live differs from what applying the content would make of it, and who wrote it. Applying takes
@@ -46,7 +47,11 @@ func comparable(o *unstructured.Unstructured) map[string]any {
 			unstructured.RemoveNestedField(c.Object, "spec", field)
 		}
 	}
+	if render.IsAutoscaler(o) {
+		unstructured.RemoveNestedField(c.Object, "spec", "minReplicas")
+	}
 	delete(annotations, v1alpha1.AnnotationEpoch)
+	delete(annotations, v1alpha1.AnnotationMinimumHeld)
 	return map[string]any{
 		"metadata": map[string]any{"labels": anyMap(labels), "annotations": anyMap(annotations)},
 		"object":   without(c.Object, "apiVersion", "kind", "metadata", "status"),

@@ -16,12 +16,14 @@ import (
 // managerSlots makes namespaces and RoleBindings, which no release prunes.
 const managerSlots = "lockstep-slots"
 
-// scaleFields are the fields that ManagerScale owns on workloads: applying content must never take them back.
+// scaleFields are the fields that ManagerScale owns on workloads and autoscalers: applying content must never take them back.
 func scaleFields() *fieldpath.Set {
 	return fieldpath.NewSet(
 		fieldpath.MakePathOrDie("spec", "replicas"),
 		fieldpath.MakePathOrDie("spec", "suspend"),
+		fieldpath.MakePathOrDie("spec", "minReplicas"),
 		fieldpath.MakePathOrDie("metadata", "annotations", v1alpha1.AnnotationEpoch),
+		fieldpath.MakePathOrDie("metadata", "annotations", v1alpha1.AnnotationMinimumHeld),
 	)
 }
 

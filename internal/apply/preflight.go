@@ -23,25 +23,34 @@ import (
 
 // preflight finds out whether the content could be applied, before anything of it is: every object is dry-run with the
 // rights of the Stack's ServiceAccount, and what the Pods will ask for is looked up.
-func (a *Applier) preflight(ctx context.Context, s *plan.Snapshot, act plan.Preflight) error {
+func (a *Applier) preflight(ctx context.Context, s *plan.Snapshot, act plan.Preflight) (looked, error) {
 	if err := a.checkServiceAccount(ctx, &s.Stack); err != nil {
-		return err
+		return looked{}, err
 	}
 	w, err := a.openSlot(ctx, s, act.Release, act.Slot)
 	if err != nil {
-		return err
+		return looked{}, err
 	}
 	var found problems
 	for _, look := range []func(context.Context, *problems) error{
 		w.dryRun,
 		w.checkReferences,
-		func(ctx context.Context, found *problems) error { return w.checkQuotas(ctx, s, found) },
+		func(ctx context.Context, found *problems) error {
+			return w.checkQuotas(ctx, act.Sizes, previewSize, found)
+		},
 	} {
 		if err := look(ctx, &found); err != nil {
-			return err
+			return looked{}, err
 		}
 	}
-	return a.unlessNew(ctx, w, found.refusal())
+	if len(found) > 0 {
+		return looked{}, a.unlessNew(ctx, w, found.refusal())
+	}
+	seen, err := a.checkCapacity(ctx, w, act, &found)
+	if err != nil {
+		return looked{}, err
+	}
+	return seen, found.refusal()
 }
 
 // rightsGrace is how long the API server may take to know of a RoleBinding.
@@ -88,6 +97,7 @@ var ranks = []string{
 	v1alpha1.ReasonAdmissionRefused,
 	v1alpha1.ReasonReferenceMissing,
 	v1alpha1.ReasonQuotaExceeded,
+	v1alpha1.ReasonCapacityShort,
 }
 
 // maxProblems bounds how many problems of a kind are listed.

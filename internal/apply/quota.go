@@ -16,7 +16,7 @@ import (
 
 // checkQuotas adds up what the Pods of the content will ask for. The API server checks a quota when a Pod is created,
 // and a Deployment that can create none looks like one that is slow.
-func (w *slotWork) checkQuotas(ctx context.Context, s *plan.Snapshot, found *problems) error {
+func (w *slotWork) checkQuotas(ctx context.Context, sizes []plan.Size, at sizeOf, found *problems) error {
 	var quotas corev1.ResourceQuotaList
 	if err := w.team.List(ctx, &quotas, client.InNamespace(w.slot.Namespace)); err != nil {
 		return found.take(asTeam(w.stack, w.slot.Namespace, "slot "+w.slot.Name+": reading ResourceQuotas", err))
@@ -32,17 +32,17 @@ func (w *slotWork) checkQuotas(ctx context.Context, s *plan.Snapshot, found *pro
 	if err != nil {
 		return found.take(err)
 	}
-	need, err := w.needed(s, limits)
+	need, err := w.needed(sizes, at, limits)
 	if err != nil {
 		return err
 	}
 	for i := range quotas.Items {
-		w.checkQuota(&quotas.Items[i], need, own, found)
+		w.checkQuota(&quotas.Items[i], need, own, at, found)
 	}
 	return nil
 }
 
-func (w *slotWork) checkQuota(quota *corev1.ResourceQuota, need, own corev1.ResourceList, found *problems) {
+func (w *slotWork) checkQuota(quota *corev1.ResourceQuota, need, own corev1.ResourceList, at sizeOf, found *problems) {
 	if len(quota.Spec.Scopes) > 0 || quota.Spec.ScopeSelector != nil {
 		return // which Pods count is more than can be told here; the API server will
 	}
@@ -56,14 +56,25 @@ func (w *slotWork) checkQuota(quota *corev1.ResourceQuota, need, own corev1.Reso
 		free.Add(own[name])
 		if wanted.Cmp(free) > 0 {
 			found.add(v1alpha1.ReasonQuotaExceeded,
-				"ResourceQuota %s/%s has too little %s: the release needs %s, and %s is free; raise the quota, or ask for less",
-				quota.Namespace, quota.Name, name, wanted.String(), free.String())
+				"ResourceQuota %s/%s has too little %s: %s the release's members together need %s, and %s is free; raise the quota, or ask for less",
+				quota.Namespace, quota.Name, name, at.when, wanted.String(), free.String())
 		}
 	}
 }
 
-// needed is what the content asks for at its full size.
-func (w *slotWork) needed(s *plan.Snapshot, limits []corev1.LimitRangeItem) (corev1.ResourceList, error) {
+// sizeOf picks a size of a member, and says when it has it.
+type sizeOf struct {
+	of   func(plan.Size) int32
+	when string
+}
+
+var (
+	previewSize = sizeOf{func(s plan.Size) int32 { return s.Preview }, "for its preview"}
+	liveSize    = sizeOf{func(s plan.Size) int32 { return s.Live }, "with users"}
+)
+
+// needed is what the content asks for at a size.
+func (w *slotWork) needed(sizes []plan.Size, at sizeOf, limits []corev1.LimitRangeItem) (corev1.ResourceList, error) {
 	total := corev1.ResourceList{}
 	for _, object := range w.objects {
 		if !isWorkload(object) {
@@ -73,26 +84,28 @@ func (w *slotWork) needed(s *plan.Snapshot, limits []corev1.LimitRangeItem) (cor
 		if err != nil {
 			return nil, err
 		}
-		addPod(total, withDefaults(spec, limits), podsOf(s, object))
+		addPod(total, withDefaults(spec, limits), podsOf(sizes, at, object))
 	}
 	return total, nil
 }
 
-// podsOf is how many Pods a workload has at its full size. Rendered at zero, it takes the size that it has where users
-// are; a DaemonSet counts as one, because which nodes it finds is not known.
-func podsOf(s *plan.Snapshot, o *unstructured.Unstructured) int64 {
+// podsOf is how many Pods a workload has at a size. A DaemonSet counts as one, because which nodes it finds is not known.
+func podsOf(sizes []plan.Size, at sizeOf, o *unstructured.Unstructured) int64 {
+	replicas := nestedCount(o, "spec", "replicas")
+	for _, s := range sizes {
+		if s.Kind == o.GetKind() && s.Name == o.GetName() {
+			replicas = int64(at.of(s))
+		}
+	}
 	switch o.GetKind() {
 	case kindJob:
-		return nestedCount(o, "spec", "parallelism")
+		return min(replicas, 1) * nestedCount(o, "spec", "parallelism")
 	case kindCronJob:
-		return nestedCount(o, "spec", "jobTemplate", "spec", "parallelism")
+		return min(replicas, 1) * nestedCount(o, "spec", "jobTemplate", "spec", "parallelism")
 	case kindDaemonSet:
-		return 1
+		return min(replicas, 1)
 	}
-	if replicas := nestedCount(o, "spec", "replicas"); replicas > 0 {
-		return replicas
-	}
-	return liveReplicas(s, o)
+	return replicas
 }
 
 func nestedCount(o *unstructured.Unstructured, fields ...string) int64 {
@@ -107,24 +120,6 @@ func nestedCount(o *unstructured.Unstructured, fields ...string) int64 {
 		return int64(n)
 	}
 	return 1
-}
-
-func liveReplicas(s *plan.Snapshot, o *unstructured.Unstructured) int64 {
-	unit := unitOf(s)
-	if unit == nil {
-		return 0
-	}
-	for _, slot := range s.Slots {
-		if slot.Name != unit.LiveSlot {
-			continue
-		}
-		for _, workload := range slot.Workloads {
-			if workload.Kind == o.GetKind() && workload.Name == o.GetName() {
-				return int64(workload.Replicas)
-			}
-		}
-	}
-	return 0
 }
 
 func (w *slotWork) limitRanges(ctx context.Context) ([]corev1.LimitRangeItem, error) {

@@ -167,7 +167,7 @@ spec:
 				quota.Spec.Hard = corev1.ResourceList{"requests.cpu": resource.MustParse("1"), "pods": resource.MustParse("10")}
 				w.make(quota)
 			},
-			reason: v1alpha1.ReasonQuotaExceeded, want: []string{"small", "requests.cpu", "needs 1200m", "1 is free"},
+			reason: v1alpha1.ReasonQuotaExceeded, want: []string{"small", "requests.cpu", "together need 1200m", "1 is free"},
 		},
 		"no ServiceAccount": {
 			manifests: frontend,

@@ -138,7 +138,7 @@ func (w *slotWork) merge(ctx context.Context, want, live *unstructured.Unstructu
 // wanted is what would be applied over live: at its size and its epoch, and asleep if it is.
 func wanted(want, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if !isWorkload(want) {
-		object := want.DeepCopy()
+		object := render.WithoutReplicas(want)
 		setEpoch(object, epochOf(live))
 		return object, nil
 	}

@@ -62,6 +62,7 @@ func entryDefaults(e *v1alpha1.Entry) {
 
 func strategyDefaults(spec *v1alpha1.StackSpec) {
 	orDefault(&spec.Strategy.BlueGreen.Promotion, v1alpha1.PromotionManual)
+	orDefault(&spec.Strategy.BlueGreen.Capacity, v1alpha1.CapacityWarn)
 	durationDefault(&spec.Strategy.BlueGreen.KeepPrevious.For, 10*time.Minute)
 	durationDefault(&spec.Sessions.DrainTimeout, time.Minute)
 	orDefault(&spec.Queue.Policy, v1alpha1.QueueWait)

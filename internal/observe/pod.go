@@ -29,6 +29,10 @@ func podFacts(pod *corev1.Pod, w *workload) plan.Pod {
 		Member:      pod.Labels[v1alpha1.LabelMember],
 		Release:     pod.Labels[v1alpha1.LabelRelease],
 		Terminating: pod.DeletionTimestamp != nil,
+		Node:        pod.Spec.NodeName,
+	}
+	if facts.Terminating {
+		facts.Due, facts.Finalizers = pod.DeletionTimestamp.Time, pod.Finalizers
 	}
 	if facts.Member == "" && w != nil {
 		facts.Member = w.Name

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -28,11 +29,12 @@ type contents struct {
 	pods         corev1.PodList
 	services     corev1.ServiceList
 	slices       discoveryv1.EndpointSliceList
+	autoscalers  autoscalingv2.HorizontalPodAutoscalerList
 }
 
 func (c *contents) lists() []client.ObjectList {
 	return []client.ObjectList{
-		&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs, &c.pods, &c.services, &c.slices,
+		&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs, &c.pods, &c.services, &c.slices, &c.autoscalers,
 	}
 }
 

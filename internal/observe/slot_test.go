@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -39,6 +40,8 @@ func contentsOf(t *testing.T, objects ...client.Object) *contents {
 			c.pods.Items = append(c.pods.Items, *o)
 		case *corev1.Service:
 			c.services.Items = append(c.services.Items, *o)
+		case *autoscalingv2.HorizontalPodAutoscaler:
+			c.autoscalers.Items = append(c.autoscalers.Items, *o)
 		case *discoveryv1.EndpointSlice:
 			c.slices.Items = append(c.slices.Items, *o)
 		default:
@@ -201,7 +204,7 @@ func TestWhichPodsCount(t *testing.T) {
 
 	want := []plan.Pod{
 		{Name: "ready", Member: "web", Release: "r1"},
-		{Name: "leaving", Member: "web", Release: "r0", Terminating: true},
+		{Name: "leaving", Member: "web", Release: "r0", Terminating: true, Due: monday, Finalizers: []string{"kubernetes"}},
 		{Name: "by-label"},
 		{Name: "by-owner", Member: "web"},
 		{Name: "by-cronjob", Member: "nightly"},

@@ -51,7 +51,9 @@ func (v view) fill(slot *plan.Slot, found *contents) {
 	taken := v.workloads(all)
 	pods := v.pods(found, all, taken)
 	for _, w := range taken {
-		slot.Workloads = append(slot.Workloads, w.facts(pods))
+		facts := w.facts(pods)
+		facts.Autoscaler = autoscalerOf(w, found.autoscalers.Items)
+		slot.Workloads = append(slot.Workloads, facts)
 	}
 	for _, pod := range pods {
 		slot.Pods = append(slot.Pods, pod.facts)

@@ -64,6 +64,15 @@ type Preflight struct {
 	Release ReleaseRef
 	Slot    string
 	Attempt int32
+	// Sizes of the members, which room is looked for. A member that is missing counts as its manifest says.
+	Sizes []Size
+}
+
+// Size is how many Pods a member is going to have.
+type Size struct {
+	Kind, Name string
+	// Preview is the size before users come, Live the one with them.
+	Preview, Live int32
 }
 
 // ApplyBase applies everything of the content that is no workload, and prunes what the slot's former release had and
@@ -74,6 +83,16 @@ type ApplyBase struct {
 	Slot    string
 	Epoch   int64
 	Attempt int32
+	// Minimums that autoscalers get, once for each Epoch. One that is missing gets what its manifest says.
+	Minimums []Minimum
+}
+
+// Minimum of a HorizontalPodAutoscaler.
+type Minimum struct {
+	Name     string
+	Replicas int32
+	// Held is whether Lockstep holds it there until it says otherwise; else it is the team's.
+	Held bool
 }
 
 // ApplyMember applies one workload, with Replicas where it does not exist yet or holds another release; Workers are
@@ -126,6 +145,17 @@ type Scale struct {
 	Kind     string
 	Name     string
 	Replicas *int32
+}
+
+// ScaleMinimum writes the epoch and the minimum of a HorizontalPodAutoscaler, and whether Lockstep holds it. One that carries
+// a later epoch is left alone.
+type ScaleMinimum struct {
+	Because
+	Slot    string
+	Epoch   int64
+	Name    string
+	Minimum int32
+	Held    bool
 }
 
 // WriteEntry writes a route so that the intent is in force. It carries the resourceVersion that was read before the
@@ -214,6 +244,7 @@ func (VerifyContent) Verb() string  { return "Verify" }
 func (DialServices) Verb() string   { return "Dial" }
 func (TryEntries) Verb() string     { return "TryEntries" }
 func (Scale) Verb() string          { return "Scale" }
+func (ScaleMinimum) Verb() string   { return "ScaleMinimum" }
 func (WriteEntry) Verb() string     { return "WriteEntry" }
 func (TakeTurn) Verb() string       { return "TakeTurn" }
 func (GiveTurn) Verb() string       { return "GiveTurn" }
@@ -234,6 +265,7 @@ func (a VerifyContent) Object() string  { return "slot/" + a.Slot }
 func (a DialServices) Object() string   { return "slot/" + a.Slot }
 func (a TryEntries) Object() string     { return "release/" + a.Release.Name }
 func (a Scale) Object() string          { return "slot/" + a.Slot + " " + a.Kind + "/" + a.Name }
+func (a ScaleMinimum) Object() string   { return "slot/" + a.Slot + " hpa/" + a.Name }
 func (a WriteEntry) Object() string     { return "entry/" + a.Entry }
 func (a TakeTurn) Object() string       { return "group/" + a.Group }
 func (a GiveTurn) Object() string       { return "group/" + a.Group }

@@ -82,8 +82,9 @@ func (p *planner) warmest() *v1alpha1.SlotStatus {
 	return found
 }
 
-// rollBack begins to leave the live release for the kept slot. A slot that is on record as kept was never meant to be
-// scaled down since, so that no late write can stop what users are sent to; its workers are fenced as they are started.
+// rollBack begins to leave the live release for the kept slot. A slot that is on record as kept at its size was never meant
+// to be scaled down since, so that no late write can stop what users are sent to; its workers are fenced as they are
+// started, and the members of one that was kept small as they are scaled up.
 func (p *planner) rollBack(live *v1alpha1.Release, warm *v1alpha1.SlotStatus, message string) {
 	p.u.ActiveRelease, p.u.ActiveSlot = live.Name, warm.Name
 	p.u.Step = &v1alpha1.StepStatus{
@@ -134,7 +135,10 @@ func (p *planner) remain(problem *Problem) bool {
 
 // beforeRollback checks the slot that is gone back to, and no other.
 func (p *planner) beforeRollback(target *v1alpha1.SlotStatus, previous *v1alpha1.Release) bool {
-	problem := p.unready(target.Name, previous)
+	problem := p.grow(target, previous)
+	if problem == nil {
+		problem = p.unready(target.Name, previous)
+	}
 	if problem == nil {
 		problem = p.backendUnready(target.Name)
 	}
@@ -152,6 +156,7 @@ func (p *planner) beforeRollback(target *v1alpha1.SlotStatus, previous *v1alpha1
 	p.waitOn(problem)
 	if p.overdue() {
 		p.event(true, problem.Reason, "the kept slot "+target.Name+" cannot be gone back to, users stay where they are: "+problem.Message)
+		p.keepAgain(target)
 		p.idle()
 		return true
 	}

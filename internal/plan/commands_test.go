@@ -68,6 +68,8 @@ var commands = map[string]func(*story, []string){
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },
 	"endpoints":        func(s *story, words []string) { s.w.EndpointsLag = words[0] == "lag" },
 	"pods":             func(s *story, words []string) { s.w.PodsLinger = words[0] == "linger" },
+	"autoscalers":      func(s *story, words []string) { s.autoscalers(words[0]) },
+	"blind":            func(s *story, words []string) { s.w.Blind(s.w.Namespace(words[0]).Autoscaler(words[1])) },
 	"push":             (*story).push,
 	"tag":              (*story).tag,
 	"heal":             (*story).healRevision,
@@ -82,6 +84,11 @@ func (s *story) setStack(words []string) {
 			spec.Strategy.BlueGreen.Promotion = v1alpha1.Promotion(value)
 		case "keep":
 			spec.Strategy.BlueGreen.KeepPrevious.For = duration(value)
+		case "keep-replicas":
+			n := number(value)
+			spec.Strategy.BlueGreen.KeepPrevious.Replicas = &n
+		case "yield":
+			spec.Strategy.BlueGreen.KeepPrevious.Yield = value == "true"
 		case "drain":
 			spec.Sessions.DrainTimeout = duration(value)
 		case "preview-replicas":
@@ -170,10 +177,22 @@ func (s *story) repo(words []string) {
 				m.Members = append(m.Members, world.Works(name))
 			case "fails":
 				m.Fails = name
+			case "hpa":
+				autoscale(m.Members, name)
 			}
 		}
 	}
 	s.w.Repo[words[0]] = m
+}
+
+// autoscale gives a member, as NAME:MIN:MAX, an autoscaler of its name.
+func autoscale(members []v1alpha1.ReleaseMember, text string) {
+	words := strings.Split(text, ":")
+	for i := range members {
+		if members[i].Name == words[0] {
+			members[i].Autoscaler = &v1alpha1.ReleaseAutoscaler{Name: words[0], MinReplicas: number(words[1]), MaxReplicas: number(words[2])}
+		}
+	}
 }
 
 func (s *story) healRevision(words []string) {
@@ -349,6 +368,16 @@ func (s *story) workloads(slot string) {
 	}
 	for _, p := range n.Pods {
 		fmt.Fprintf(&s.out, "  Pod of %s %s\n", p.Member, orDash(p.Release))
+	}
+}
+
+func (s *story) autoscalers(slot string) {
+	for _, a := range s.w.Namespace(slot).Autoscalers {
+		held := ""
+		if a.Held {
+			held = ", held"
+		}
+		fmt.Fprintf(&s.out, "  %s %d…%d at epoch %d%s\n", a.Name, a.Min, a.Max, a.Epoch, held)
 	}
 }
 

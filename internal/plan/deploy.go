@@ -44,17 +44,33 @@ func (p *planner) takeSlot(r *v1alpha1.Release) bool {
 		p.waitOn(problem)
 		return false
 	}
-	if r.Spec.RollbackOf != "" {
-		p.giveUpWarm()
+	if r.Spec.RollbackOf != "" || p.s.Stack.Spec.Strategy.BlueGreen.KeepPrevious.Yield {
+		p.giveUpWarm(r)
 	}
 	p.waitFor(v1alpha1.ReasonWaitingForSlot, p.slotsText())
 	return false
 }
 
-// giveUpWarm has a rollback that needs a slot take the kept one: nobody asked to go back to that.
-func (p *planner) giveUpWarm() {
-	if warm := p.warmest(); warm != nil {
-		setState(warm, v1alpha1.SlotDraining, p.stamp())
+// giveUpWarm has a release take a kept slot: a rollback, because nobody asked to go back to that one, and any other where
+// the Stack says that it yields. Of several it is the one that was left first.
+func (p *planner) giveUpWarm(r *v1alpha1.Release) {
+	var oldest *v1alpha1.SlotStatus
+	for i := range p.st.Slots {
+		s := &p.st.Slots[i]
+		switch {
+		case s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring:
+			if r.Spec.Slot == "" || r.Spec.Slot == s.Name {
+				return // it will be free
+			}
+		case s.State == v1alpha1.SlotWarm && (r.Spec.Slot == "" || r.Spec.Slot == s.Name):
+			if oldest == nil || s.Since.Before(&oldest.Since) {
+				oldest = s
+			}
+		}
+	}
+	if oldest != nil {
+		setState(oldest, v1alpha1.SlotDraining, p.stamp())
+		p.event(false, v1alpha1.ReasonDraining, fmt.Sprintf("kept slot %s is given up for release %s", oldest.Name, r.Name))
 	}
 }
 
@@ -99,6 +115,9 @@ func (p *planner) slotsText() string {
 	text.WriteString("a free slot:")
 	for _, s := range p.st.Slots {
 		fmt.Fprintf(text, " %s is %s;", s.Name, s.State)
+		if s.Reason == v1alpha1.ReasonPodStuck {
+			fmt.Fprintf(text, " %s;", s.Message)
+		}
 	}
 	if warm := p.warmest(); warm != nil {
 		fmt.Fprintf(text, " give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)
@@ -155,6 +174,9 @@ func (p *planner) empty(r *v1alpha1.Release) *Problem {
 	for _, pod := range f.Pods {
 		if pod.Release != r.Name {
 			p.wakeIn(lookAgainLater)
+			if stuck := p.stuck(f, &pod); stuck != nil {
+				return stuck
+			}
 			return &Problem{Reason: v1alpha1.ReasonSlotNotEmpty, Message: fmt.Sprintf("Pod %s in namespace %s is not of this release; the slot is used once it is gone", pod.Name, f.Namespace)}
 		}
 	}
@@ -167,12 +189,35 @@ func (p *planner) scale(s *v1alpha1.SlotStatus, w Workload, replicas *int32, bec
 
 // preflight finds what is missing before anything is applied.
 func (p *planner) preflight(r *v1alpha1.Release) *Problem {
-	action := Preflight{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: "the content is about to be applied"}
+	action := Preflight{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Sizes: p.sizes(r), Because: "the content is about to be applied"}
+	p.tellShort()
 	return p.settled("preflight", action, &Problem{Reason: v1alpha1.ReasonPreflight, Message: "rights, references and quota are being looked at"})
 }
 
+// sizes are how many Pods each member is going to have.
+func (p *planner) sizes(r *v1alpha1.Release) []Size {
+	var all []Size
+	for _, m := range r.Status.Started.Members {
+		size := Size{Kind: m.Kind, Name: m.Name, Preview: p.previewSize(r, m), Live: p.liveSize(m)}
+		if m.Role == v1alpha1.RoleWorker {
+			size.Preview = 0
+		}
+		all = append(all, size)
+	}
+	return all
+}
+
+// tellShort says, once for each look, what the preflight saw that need not keep the release.
+func (p *planner) tellShort() {
+	for _, o := range p.s.Results {
+		if o.Key == "preflight" && o.OK && o.Reason != "" && p.current(o) {
+			p.event(true, o.Reason, o.Message)
+		}
+	}
+}
+
 func (p *planner) base(r *v1alpha1.Release) *Problem {
-	action := ApplyBase{Release: ref(r), Slot: p.u.ActiveSlot, Epoch: p.slot(p.u.ActiveSlot).Epoch, Attempt: p.u.Step.Attempt, Because: "members need it"}
+	action := ApplyBase{Release: ref(r), Slot: p.u.ActiveSlot, Epoch: p.slot(p.u.ActiveSlot).Epoch, Attempt: p.u.Step.Attempt, Minimums: p.minimums(r), Because: "members need it"}
 	return p.settled("base", action, &Problem{Reason: v1alpha1.ReasonDeploying, Message: "Services and configuration are being applied"})
 }
 
@@ -283,7 +328,7 @@ func (p *planner) previewSize(r *v1alpha1.Release, m v1alpha1.ReleaseMember) int
 // asks for where the live slot has none.
 func (p *planner) liveSize(m v1alpha1.ReleaseMember) int32 {
 	if w := p.facts(p.u.LiveSlot).workload(m.Kind, m.Name); w != nil && w.Replicas > 0 && m.Role != v1alpha1.RoleWorker {
-		return w.Replicas
+		return within(m.Autoscaler, w.Replicas)
 	}
-	return max(m.Replicas, 1)
+	return within(m.Autoscaler, max(m.Replicas, 1))
 }

@@ -70,8 +70,15 @@ func orPrevious(release string) string {
 
 // fit is why users cannot be sent to a kept slot.
 func (p *planner) fit(slot string) *Problem {
-	if problem := p.unready(slot, p.release(p.slot(slot).Release)); problem != nil {
+	s := p.slot(slot)
+	if problem := p.unready(slot, p.release(s.Release)); problem != nil {
 		return problem
+	}
+	if s.Replicas != nil && p.grow(s, p.release(s.Release)) != nil {
+		namespace := p.facts(slot).Namespace
+		return &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf(
+			"slot %s is kept at %d replicas of each member, too few for users; leave --direct out, or scale them up first: kubectl scale deployment,statefulset <name> -n %s --replicas=<n>",
+			slot, *s.Replicas, namespace)}
 	}
 	return p.backendUnready(slot)
 }

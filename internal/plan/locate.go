@@ -263,7 +263,7 @@ func (p *planner) follow() {
 		return
 	}
 	s, r := p.slot(target), p.release(p.slot(target).Release)
-	if s.State != v1alpha1.SlotWarm || r == nil || r.Status.Started == nil || p.unready(target, r) != nil {
+	if s.State != v1alpha1.SlotWarm || r == nil || r.Status.Started == nil || p.unready(target, r) != nil || p.grow(s, r) != nil {
 		return
 	}
 	old := p.slot(p.u.LiveSlot)

@@ -71,6 +71,11 @@ func drawStack(t *rapid.T) v1alpha1.Stack {
 		one := int32(1)
 		spec.Strategy.BlueGreen.PreviewReplicas = &one
 	}
+	if rapid.Bool().Draw(t, "keep small") {
+		one := int32(1)
+		spec.Strategy.BlueGreen.KeepPrevious.Replicas = &one
+	}
+	spec.Strategy.BlueGreen.KeepPrevious.Yield = rapid.Bool().Draw(t, "yield")
 	if rapid.Bool().Draw(t, "three slots") {
 		spec.Slots = append(spec.Slots, v1alpha1.Slot{Name: "red", Namespace: "shop-red"})
 	}
@@ -258,6 +263,9 @@ func (m *machine) release(t *rapid.T) {
 		manifest.Broken = map[string]bool{"mailer": true}
 	case 5:
 		manifest.Members = append(manifest.Members, world.Strikes("report"))
+	}
+	if rapid.Bool().Draw(t, "autoscaled") {
+		manifest.Members[0].Autoscaler = &v1alpha1.ReleaseAutoscaler{Name: "frontend", MinReplicas: 2, MaxReplicas: 3}
 	}
 	m.w.Repo[name] = manifest
 	m.tell("release %s is made", name)

@@ -220,7 +220,7 @@ func ref(r *v1alpha1.Release) ReleaseRef { return ReleaseRef{Name: r.Name, UID: 
 
 func setState(s *v1alpha1.SlotStatus, state v1alpha1.SlotState, at metav1.Time) {
 	if s.State != state {
-		s.State, s.Since = state, at
+		s.State, s.Since, s.Replicas = state, at, nil
 	}
 	s.Reason, s.Message = "", ""
 }

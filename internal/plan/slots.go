@@ -30,6 +30,7 @@ func (p *planner) tendLive() {
 		return
 	}
 	live.Reason, live.Message = "", ""
+	p.giveBack(live)
 	if p.asleep(live) {
 		if problem := p.handOver(live.Name, p.release(p.u.LiveRelease)); problem != nil {
 			live.Reason, live.Message = problem.Reason, clip(problem.Message, 2048)
@@ -51,25 +52,6 @@ func (p *planner) asleep(live *v1alpha1.SlotStatus) bool {
 	return slices.ContainsFunc(p.facts(live.Name).Workloads, func(w Workload) bool {
 		return workers[w.Kind+"/"+w.Name] && w.Epoch < live.Epoch
 	})
-}
-
-// keepWarm gives a kept slot up once its time is over.
-func (p *planner) keepWarm(s *v1alpha1.SlotStatus) {
-	if s.State != v1alpha1.SlotWarm {
-		return
-	}
-	if p.sent(s.Name) {
-		s.LeftAt = nil
-	} else if s.LeftAt == nil && p.reachable(s) == nil {
-		p.leave(s.Name)
-	}
-	until := s.Since.Add(afterOf(p.s.Stack.Spec.Strategy.BlueGreen.KeepPrevious.For))
-	if p.now.Before(until) {
-		p.wakeAt(until)
-		s.Reason, s.Message = v1alpha1.ReasonKeeping, "kept for an instant rollback until "+until.UTC().Format("15:04:05 MST")
-		return
-	}
-	setState(s, v1alpha1.SlotDraining, p.stamp())
 }
 
 // drain waits until what was in flight when the slot was left has had its time.
@@ -153,9 +135,10 @@ func (p *planner) retire(s *v1alpha1.SlotStatus) {
 			left++
 		}
 	}
-	if problem := leftOver(f, left); problem != nil {
+	if problem := p.leftOver(f, left); problem != nil {
 		p.wakeIn(lookAgainLater)
-		s.Reason, s.Message = problem.Reason, problem.Message
+		p.stuckNews(s, problem)
+		s.Reason, s.Message = problem.Reason, clip(problem.Message, 2048)
 		return
 	}
 	setState(s, v1alpha1.SlotIdle, p.stamp())
@@ -163,7 +146,7 @@ func (p *planner) retire(s *v1alpha1.SlotStatus) {
 }
 
 // leftOver is what still has to go before the slot is idle.
-func leftOver(f *Slot, workloads int) *Problem {
+func (p *planner) leftOver(f *Slot, workloads int) *Problem {
 	if workloads > 0 {
 		return &Problem{Reason: v1alpha1.ReasonRetiring, Message: fmt.Sprintf("%d workloads are being scaled to zero", workloads)}
 	}
@@ -171,6 +154,9 @@ func leftOver(f *Slot, workloads int) *Problem {
 		return nil
 	}
 	for _, pod := range f.Pods {
+		if stuck := p.stuck(f, &pod); stuck != nil {
+			return stuck
+		}
 		if !pod.Terminating {
 			return &Problem{Reason: v1alpha1.ReasonSlotNotEmpty, Message: fmt.Sprintf("Pod %s in namespace %s is still there; if it stays, delete what runs it", pod.Name, f.Namespace)}
 		}

@@ -115,6 +115,21 @@ type Workload struct {
 	Ready bool
 	// Problem is what stands in its way: an image that cannot be pulled, a Pod that crashes.
 	Problem *Problem
+	// Autoscaler that changes its replicas; nil where none does.
+	Autoscaler *Autoscaler
+}
+
+// Autoscaler is the HorizontalPodAutoscaler of a workload.
+type Autoscaler struct {
+	Name     string
+	Min, Max int32
+	// Epoch that its minimum was last written for.
+	Epoch int64
+	// Held is whether Lockstep holds the minimum; else it is the team's.
+	Held bool
+	// Problem is why it cannot scale, Since when; empty where it can.
+	Problem string
+	Since   time.Time
 }
 
 // Pod of a member.
@@ -122,8 +137,14 @@ type Pod struct {
 	Name    string
 	Member  string
 	Release string
-	// Gone is false until the Pod no longer exists: a terminating Pod can still answer.
+	// Terminating Pods can still answer: they are here until they no longer exist.
 	Terminating bool
+	// Due is when a terminating Pod was to be gone: its grace period is over then.
+	Due time.Time
+	// Finalizers keep a terminating Pod from going.
+	Finalizers []string
+	// Node that it runs on.
+	Node string
 }
 
 // Service in a slot.

@@ -186,6 +186,8 @@ func told(a plan.Action) string {
 		return fmt.Sprintf("%s %s ×%d at epoch %d (%s)", a.Verb(), a.Object(), a.Replicas, a.Epoch, a.Why())
 	case plan.Scale:
 		return fmt.Sprintf("%s %s %s at epoch %d (%s)", a.Verb(), a.Object(), size(a.Replicas), a.Epoch, a.Why())
+	case plan.ScaleMinimum:
+		return fmt.Sprintf("%s %s to %d at epoch %d (%s)", a.Verb(), a.Object(), a.Minimum, a.Epoch, a.Why())
 	case plan.WriteEntry:
 		return fmt.Sprintf("%s %s at epoch %d (%s)", a.Verb(), a.Object(), a.Intent.Epoch, a.Why())
 	case plan.EndRelease:

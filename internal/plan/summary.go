@@ -18,6 +18,7 @@ func (p *planner) summarize() {
 	p.set(v1alpha1.ConditionProgressing, p.u.ActiveRelease != "", p.progress())
 	p.entriesCondition()
 	p.driftCondition()
+	p.autoscalingCondition()
 	p.news()
 }
 

@@ -86,10 +86,16 @@ func (p *planner) fullSize(r *v1alpha1.Release) *Problem {
 	s := p.slot(p.u.ActiveSlot)
 	for _, m := range r.Status.Started.Members {
 		w := p.facts(s.Name).workload(m.Kind, m.Name)
-		if w == nil || m.Role == v1alpha1.RoleWorker || w.Replicas >= p.liveSize(m) || m.Kind == "DaemonSet" {
+		if w == nil || m.Role == v1alpha1.RoleWorker || m.Kind == "DaemonSet" {
 			continue
 		}
 		size := p.liveSize(m)
+		if !p.raiseMinimum(s, w, size, "users are about to come") {
+			waiting = &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf("the minimum of HorizontalPodAutoscaler %s is being raised to the live size of %d", w.Autoscaler.Name, size)}
+		}
+		if w.Replicas >= size {
+			continue
+		}
 		p.scale(s, *w, &size, "users are about to come")
 		waiting = &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf("%s/%s is being scaled to the live size of %d", m.Kind, m.Name, size)}
 	}

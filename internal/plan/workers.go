@@ -76,6 +76,9 @@ func (p *planner) workerPods(f *Slot, workers map[string]bool) *Problem {
 	for _, pod := range f.Pods {
 		if acts(pod.Member, f, workers) {
 			p.wakeIn(lookAgain)
+			if stuck := p.stuck(f, &pod); stuck != nil {
+				return stuck
+			}
 			return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("Pod %s of worker %s in slot %s is still there", pod.Name, pod.Member, f.Name)}
 		}
 	}

@@ -63,6 +63,7 @@ func memberOf(o object, objects []object) v1alpha1.ReleaseMember {
 	if suspends(m.Kind) {
 		m.Role = v1alpha1.RoleWorker
 	}
+	m.Autoscaler = autoscalerOf(o, objects)
 	for _, service := range objects {
 		if isService(service.Unstructured) && selects(service.Unstructured, o.Unstructured) {
 			m.Services = append(m.Services, service.GetName())
@@ -73,9 +74,27 @@ func memberOf(o object, objects []object) v1alpha1.ReleaseMember {
 
 func replicasOf(o object) int32 {
 	if replicas, ok := child(o.Object, "spec")["replicas"].(int64); ok && scales(o.Unstructured) {
-		return int32(min(max(replicas, 0), 1<<30)) //nolint:gosec // bounded
+		return countOf(replicas)
 	}
 	return 1
+}
+
+// autoscalerOf is what scales the workload; nil where nothing does.
+func autoscalerOf(workload object, objects []object) *v1alpha1.ReleaseAutoscaler {
+	for _, o := range objects {
+		spec := child(o.Object, "spec")
+		target := child(spec, "scaleTargetRef")
+		if isAutoscaler(o.Unstructured) && target["kind"] == workload.GetKind() && target["name"] == workload.GetName() {
+			return &v1alpha1.ReleaseAutoscaler{Name: o.GetName(), MinReplicas: max(countOf(spec["minReplicas"]), 1), MaxReplicas: max(countOf(spec["maxReplicas"]), 1)}
+		}
+	}
+	return nil
+}
+
+// countOf is a count as it was rendered; 0 where it is none.
+func countOf(value any) int32 {
+	count, _ := value.(int64)
+	return int32(min(max(count, 0), 1<<30)) //nolint:gosec // bounded
 }
 
 func imagesOf(o object) []string {

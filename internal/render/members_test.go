@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,6 +55,30 @@ func TestMembersAreFound(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, must(t, req).Members); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
+	}
+}
+
+func TestAutoscalersAreFound(t *testing.T) {
+	const scaler = `
+---
+{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: %s}, spec: {%s, scaleTargetRef: {apiVersion: apps/v1, kind: %s, name: %s}}}
+`
+	req := plainRequest(checkoutOf(t, workloadsOfEveryKind+
+		fmt.Sprintf(scaler, "web-scaler", "minReplicas: 2, maxReplicas: 5", "Deployment", "web")+
+		fmt.Sprintf(scaler, "queue-scaler", "maxReplicas: 3", "StatefulSet", "queue")+
+		fmt.Sprintf(scaler, "other", "maxReplicas: 3", "Deployment", "agent")))
+	got := map[string]*v1alpha1.ReleaseAutoscaler{}
+	for _, m := range must(t, req).Members {
+		if m.Autoscaler != nil {
+			got[m.Name] = m.Autoscaler
+		}
+	}
+	want := map[string]*v1alpha1.ReleaseAutoscaler{
+		"web":   {Name: "web-scaler", MinReplicas: 2, MaxReplicas: 5},
+		"queue": {Name: "queue-scaler", MinReplicas: 1, MaxReplicas: 3},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("autoscalers (-want +got):\n%s", diff)
 	}
 }
 

@@ -45,6 +45,9 @@ func isAutoscaler(object *unstructured.Unstructured) bool {
 	return groupOf(object) == "autoscaling" && object.GetKind() == "HorizontalPodAutoscaler"
 }
 
+// IsAutoscaler is whether the object is a HorizontalPodAutoscaler.
+func IsAutoscaler(object *unstructured.Unstructured) bool { return isAutoscaler(object) }
+
 // IsWorkload is whether the object is of a kind that can be a member.
 func IsWorkload(object *unstructured.Unstructured) bool { return isWorkload(object) }
 

@@ -68,6 +68,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.QueueApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Release"):
 		return &apiv1alpha1.ReleaseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReleaseAutoscaler"):
+		return &apiv1alpha1.ReleaseAutoscalerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReleaseEnded"):
 		return &apiv1alpha1.ReleaseEndedApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReleaseMember"):

@@ -19,6 +19,9 @@ func (w *World) Controllers() []func() bool {
 		for _, x := range n.Workloads {
 			add(func() bool { return w.rollOut(n, x) })
 		}
+		for _, a := range n.Autoscalers {
+			add(func() bool { return w.autoscale(n, a) })
+		}
 		add(func() bool { return w.orphans(n) })
 		for _, p := range n.Pods {
 			add(func() bool { return w.kubelet(n, p) })
@@ -56,7 +59,7 @@ func (w *World) collect(n *Namespace) bool {
 	if !n.Terminating {
 		return false
 	}
-	n.Workloads, n.Services = nil, nil
+	n.Workloads, n.Services, n.Autoscalers = nil, nil, nil
 	for _, p := range n.Pods {
 		p.Terminating = true
 	}
@@ -153,6 +156,9 @@ func (w *World) orphans(n *Namespace) bool {
 // kubelet starts a Pod, or ends it.
 func (w *World) kubelet(n *Namespace, p *Pod) bool {
 	if p.Terminating && w.PodsLinger {
+		if p.due.IsZero() {
+			p.due = w.Now
+		}
 		return false
 	}
 	if p.Terminating {

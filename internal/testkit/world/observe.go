@@ -98,7 +98,7 @@ func (w *World) readWorkloads(stack v1alpha1.Stack, out *plan.Slot, n *Namespace
 		}
 		out.Workloads = append(out.Workloads, plan.Workload{
 			Kind: x.Kind, Name: x.Name, Release: x.Release, Epoch: x.Epoch, Replicas: x.Replicas,
-			Ready: x.settled(), Problem: w.trouble(n, x),
+			Ready: x.settled(), Problem: w.trouble(n, x), Autoscaler: n.autoscalerOf(x.Name),
 		})
 		if x.Edited && idleOn(stack, n.Slot) {
 			out.Drift = x.Kind + "/" + x.Name + " was changed by hand"
@@ -157,7 +157,7 @@ func (w *World) readPods(out *plan.Slot, n *Namespace) {
 		x := n.Workload(p.Member)
 		ours := p.Release != "" || (x != nil && (x.Labelled || w.memberNamed(x.Name)))
 		if ours || w.behindEntry(n, p) {
-			out.Pods = append(out.Pods, plan.Pod{Name: p.Name, Member: p.Member, Release: p.Release, Terminating: p.Terminating})
+			out.Pods = append(out.Pods, plan.Pod{Name: p.Name, Member: p.Member, Release: p.Release, Terminating: p.Terminating, Due: p.due, Node: "node-1"})
 		}
 	}
 }

@@ -36,6 +36,7 @@ func (w *World) applyBase(a plan.ApplyBase) []func() Effect {
 			writes = append(writes, func() Effect { return w.applyService(n, a, name, m.Name) })
 		}
 	}
+	writes = append(writes, w.applyAutoscalers(a)...)
 	return append(writes, func() Effect { return w.prune(n, a) })
 }
 
@@ -78,6 +79,7 @@ func (w *World) prune(n *Namespace, a plan.ApplyBase) Effect {
 	}
 	n.Services = slices.DeleteFunc(n.Services, func(s *Service) bool { return s.Epoch <= a.Epoch && s.Release != "" && !keep["service/"+s.Name] })
 	n.Workloads = slices.DeleteFunc(n.Workloads, func(x *Workload) bool { return x.Epoch <= a.Epoch && x.Labelled && !keep[x.Name] })
+	w.pruneAutoscalers(n, a)
 	w.changed()
 	return Effect{Write: Write{Effect: Written}}
 }

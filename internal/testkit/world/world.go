@@ -70,6 +70,7 @@ type Namespace struct {
 	Workloads   []*Workload
 	Pods        []*Pod
 	Services    []*Service
+	Autoscalers []*Autoscaler
 	// Hidden is whether nobody may read what is in it.
 	Hidden bool
 	// Hurt is whether the world, or someone's hand, has harmed what runs here since it was last whole.
@@ -98,6 +99,8 @@ type Workload struct {
 type Pod struct {
 	Name, Kind, Member, Release string
 	Ready, Terminating, Broken  bool
+	// due is when a Pod that is told to end is to be gone.
+	due time.Time
 }
 
 // Service selects the Pods of a member, of one release where it is stamped.

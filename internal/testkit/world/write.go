@@ -79,6 +79,8 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 		t.Writes = w.applyMember(a)
 	case plan.Scale:
 		t.Writes = []func() Effect{func() Effect { return w.scale(a) }}
+	case plan.ScaleMinimum:
+		t.Writes = []func() Effect{func() Effect { return w.scaleMinimum(a) }}
 	case plan.WriteEntry:
 		return w.writing(t, s, a)
 	case plan.TakeTurn:

@@ -37,6 +37,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.BlueGreen
   map:
     fields:
+    - name: capacity
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.Capacity
+      default: Warn
     - name: keepPrevious
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.KeepPrevious
@@ -48,6 +52,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.Promotion
       default: Manual
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.Capacity
+  scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Deadlines
   map:
     fields:
@@ -287,6 +293,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 10m
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: yield
+      type:
+        scalar: boolean
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.KustomizeSource
   map:
     fields:
@@ -445,6 +457,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.ReleaseStatus
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.ReleaseAutoscaler
+  map:
+    fields:
+    - name: maxReplicas
+      type:
+        scalar: numeric
+    - name: minReplicas
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.ReleaseEnded
   map:
     fields:
@@ -466,6 +490,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.ReleaseMember
   map:
     fields:
+    - name: autoscaler
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.ReleaseAutoscaler
     - name: dependsOn
       type:
         list:
@@ -662,6 +689,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: release
       type:
         scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

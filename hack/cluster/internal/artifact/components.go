@@ -57,6 +57,12 @@ var (
 	pause   = component{name: "pause", version: "ours", binaries: []binary{{"pause", "."}}}
 	echo    = component{name: "echo", version: "ours", binaries: []binary{{"echo", "."}}}
 
+	// metricsServer is only built for those who ask for it.
+	metricsServer = component{
+		name: "metrics-server", version: "v0.9.0",
+		binaries: []binary{{"metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"}},
+	}
+
 	// The order is that of the building: what is short comes first, so that a
 	// mistake in the setup shows early.
 	all = []component{pause, gateway, echo, cni, etcd, containerd, coredns, istio, kubernetes}

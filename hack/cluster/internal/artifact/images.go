@@ -11,6 +11,8 @@ import (
 const (
 	PauseImage = "lockstep.local/pause:1"
 	EchoImage  = "lockstep.local/echo:1"
+	// MetricsImage is made for those who ask for it.
+	MetricsImage = "lockstep.local/metrics-server:1"
 )
 
 // imageTasks makes Envoy and the image archives; an archive is keyed by what
@@ -30,6 +32,18 @@ func (s *Store) imageTasks(bin map[string]string) ([]task, error) {
 			return envoyImage(envoy.path, bin["gateway"], tmp)
 		}},
 	}, nil
+}
+
+// Metrics makes the image archive of metrics-server, which no cluster has unless
+// it is asked for: it takes two minutes to build.
+func (s *Store) Metrics() (string, error) {
+	tasks, err := s.binaryTasks([]component{metricsServer}, nil)
+	if err != nil {
+		return "", err
+	}
+	program := tasks[0].path
+	archive := filepath.Join(filepath.Dir(program), "metrics-server.tar")
+	return archive, s.run(append(tasks, task{what: "image of metrics-server", path: archive, make: single(MetricsImage, program)}))
 }
 
 func single(tag, program string) func(*progress, string) error {

@@ -57,7 +57,13 @@ func apiServer() program {
 		--kubelet-preferred-address-types=InternalIP
 		--service-account-issuer=https://kubernetes.default.svc
 		--service-account-key-file=` + pki("ca.key") + `
-		--service-account-signing-key-file=` + pki("ca.key"))}
+		--service-account-signing-key-file=` + pki("ca.key") + `
+		--requestheader-client-ca-file=` + pki("ca.crt") + `
+		--requestheader-allowed-names=` + frontProxy + `
+		--requestheader-username-headers=X-Remote-User
+		--requestheader-group-headers=X-Remote-Group
+		--requestheader-extra-headers-prefix=X-Remote-Extra-
+		--proxy-client-cert-file=` + pki(frontProxy+".crt") + ` --proxy-client-key-file=` + pki(frontProxy+".key"))}
 }
 
 func controllerManager() program {
@@ -67,6 +73,7 @@ func controllerManager() program {
 		--leader-elect=false
 		--profiling=false
 		--use-service-account-credentials=true
+		--horizontal-pod-autoscaler-sync-period=2s
 		--service-account-private-key-file=` + pki("ca.key") + `
 		--root-ca-file=` + pki("ca.crt") + `
 		--cluster-signing-cert-file=` + pki("ca.crt") + ` --cluster-signing-key-file=` + pki("ca.key"))}

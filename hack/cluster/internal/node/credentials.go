@@ -17,7 +17,12 @@ var users = map[string]struct {
 	"kube-controller-manager": {"system:kube-controller-manager", nil},
 	"kube-scheduler":          {"system:kube-scheduler", nil},
 	"kube-proxy":              {"system:kube-proxy", nil},
+	frontProxy:                {frontProxy, nil},
 }
+
+// frontProxy is what the API server calls itself to the servers that it passes
+// requests on to, such as metrics-server.
+const frontProxy = "front-proxy"
 
 func pki(name string) string        { return state("pki", name) }
 func kubeconfig(name string) string { return state("kubeconfig", name) }

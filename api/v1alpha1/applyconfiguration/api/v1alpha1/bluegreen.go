@@ -18,6 +18,10 @@ type BlueGreenApplyConfiguration struct {
 	PreviewReplicas *int32 `json:"previewReplicas,omitempty"`
 	// keepPrevious says how long the previous release is kept running, ready for an instant rollback.
 	KeepPrevious *KeepPreviousApplyConfiguration `json:"keepPrevious,omitempty"`
+	// capacity is what happens where the nodes, or a quota at the live size, have too little room for a release: Warn (an
+	// event says so, and the release goes on: a cluster autoscaler may add nodes) or Require (the release waits before
+	// anything is applied).
+	Capacity *apiv1alpha1.Capacity `json:"capacity,omitempty"`
 }
 
 // BlueGreenApplyConfiguration constructs a declarative configuration of the BlueGreen type for use with
@@ -47,5 +51,13 @@ func (b *BlueGreenApplyConfiguration) WithPreviewReplicas(value int32) *BlueGree
 // If called multiple times, the KeepPrevious field is set to the value of the last call.
 func (b *BlueGreenApplyConfiguration) WithKeepPrevious(value *KeepPreviousApplyConfiguration) *BlueGreenApplyConfiguration {
 	b.KeepPrevious = value
+	return b
+}
+
+// WithCapacity sets the Capacity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Capacity field is set to the value of the last call.
+func (b *BlueGreenApplyConfiguration) WithCapacity(value apiv1alpha1.Capacity) *BlueGreenApplyConfiguration {
+	b.Capacity = &value
 	return b
 }

@@ -9,10 +9,15 @@ import (
 // KeepPreviousApplyConfiguration represents a declarative configuration of the KeepPrevious type for use
 // with apply.
 //
-// KeepPrevious says how long the previous release is kept running.
+// KeepPrevious says how long the previous release is kept running, and how large.
 type KeepPreviousApplyConfiguration struct {
 	// for is how long. After it a rollback is cold: the frozen content is deployed again.
 	For *v1.Duration `json:"for,omitempty"`
+	// replicas is how many replicas each member of the kept release has, once what was in flight had its drainTimeout. A
+	// rollback then scales it up to the live size before it moves users, and is not instant. Default: as many as it had.
+	Replicas *int32 `json:"replicas,omitempty"`
+	// yield gives the kept release up as soon as the next release needs its slot. Default: the next release waits.
+	Yield *bool `json:"yield,omitempty"`
 }
 
 // KeepPreviousApplyConfiguration constructs a declarative configuration of the KeepPrevious type for use with
@@ -26,5 +31,21 @@ func KeepPrevious() *KeepPreviousApplyConfiguration {
 // If called multiple times, the For field is set to the value of the last call.
 func (b *KeepPreviousApplyConfiguration) WithFor(value v1.Duration) *KeepPreviousApplyConfiguration {
 	b.For = &value
+	return b
+}
+
+// WithReplicas sets the Replicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replicas field is set to the value of the last call.
+func (b *KeepPreviousApplyConfiguration) WithReplicas(value int32) *KeepPreviousApplyConfiguration {
+	b.Replicas = &value
+	return b
+}
+
+// WithYield sets the Yield field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Yield field is set to the value of the last call.
+func (b *KeepPreviousApplyConfiguration) WithYield(value bool) *KeepPreviousApplyConfiguration {
+	b.Yield = &value
 	return b
 }

@@ -19,6 +19,8 @@ type ReleaseMemberApplyConfiguration struct {
 	Role *apiv1alpha1.Role `json:"role,omitempty"`
 	// replicas that the manifests ask for.
 	Replicas *int32 `json:"replicas,omitempty"`
+	// autoscaler of the workload, as the manifests ask for it.
+	Autoscaler *ReleaseAutoscalerApplyConfiguration `json:"autoscaler,omitempty"`
 	// images of its containers.
 	Images []string `json:"images,omitempty"`
 	// services that select its Pods.
@@ -62,6 +64,14 @@ func (b *ReleaseMemberApplyConfiguration) WithRole(value apiv1alpha1.Role) *Rele
 // If called multiple times, the Replicas field is set to the value of the last call.
 func (b *ReleaseMemberApplyConfiguration) WithReplicas(value int32) *ReleaseMemberApplyConfiguration {
 	b.Replicas = &value
+	return b
+}
+
+// WithAutoscaler sets the Autoscaler field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Autoscaler field is set to the value of the last call.
+func (b *ReleaseMemberApplyConfiguration) WithAutoscaler(value *ReleaseAutoscalerApplyConfiguration) *ReleaseMemberApplyConfiguration {
+	b.Autoscaler = value
 	return b
 }
 

@@ -28,6 +28,8 @@ type SlotStatusApplyConfiguration struct {
 	LeftAt *v1.Time `json:"leftAt,omitempty"`
 	// epoch of the intent that the slot's workloads were last written for.
 	Epoch *int64 `json:"epoch,omitempty"`
+	// replicas that each member of a kept slot was scaled down to; absent while the slot has its full size.
+	Replicas *int32 `json:"replicas,omitempty"`
 	// reason is a word for what the slot waits for.
 	Reason *string `json:"reason,omitempty"`
 	// message says in a sentence what the slot waits for.
@@ -101,6 +103,14 @@ func (b *SlotStatusApplyConfiguration) WithLeftAt(value v1.Time) *SlotStatusAppl
 // If called multiple times, the Epoch field is set to the value of the last call.
 func (b *SlotStatusApplyConfiguration) WithEpoch(value int64) *SlotStatusApplyConfiguration {
 	b.Epoch = &value
+	return b
+}
+
+// WithReplicas sets the Replicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Replicas field is set to the value of the last call.
+func (b *SlotStatusApplyConfiguration) WithReplicas(value int32) *SlotStatusApplyConfiguration {
+	b.Replicas = &value
 	return b
 }
 
