@@ -139,7 +139,7 @@ func (s *shop) secondStack() {
 	r := s.run(3, "release", "second", "--wait=Live", "--timeout=5s")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonEntryClaimed, "shop")
 	s.event(v1alpha1.ReasonEntryClaimed, "shop-web")
-	slots := strings.Replace(s.manifest(careful), "name: shop,", "name: second,", 1)
+	slots := strings.NewReplacer("name: shop,", "name: second,", s.host, "second.example.com").Replace(s.manifest(careful))
 	s.must(cluster.Apply(s.ctx, slots))
 	r = s.run(3, "release", "second", "--wait=Live", "--timeout=5s")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonEntryClaimed, s.home+"-blue")
