@@ -13,7 +13,7 @@ import (
 func (w *World) Observe() plan.Snapshot {
 	s := w.ReadStack()
 	for _, read := range w.Readings() {
-		read(&s)
+		read(w, &s)
 	}
 	return s
 }
@@ -28,35 +28,38 @@ func (w *World) ReadStack() plan.Snapshot {
 	}
 }
 
+// Reading reads a part of a Snapshot. It holds on to no world, so that it can be done in a fork of the one that it was
+// made for.
+type Reading func(*World, *plan.Snapshot)
+
 // Readings are the parts of a Snapshot, each read by itself, in any order, after the Stack.
-func (w *World) Readings() []func(*plan.Snapshot) {
-	all := []func(*plan.Snapshot){w.readReleases, w.readDecisions, w.readTurn}
+func (w *World) Readings() []Reading {
+	all := []Reading{(*World).readReleases, (*World).readDecisions, (*World).readTurn}
 	for i := range w.Stack.Spec.Slots {
-		n := w.Namespaces[i]
 		all = append(all,
-			n.reading(i, func(s *plan.Snapshot) { w.readNamespace(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.prove(s, &s.Slots[i], n) }),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readNamespace(out, n) }),
+			reading(i, (*World).readWorkloads),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readPods(out, n) }),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readServices(out, n) }),
+			reading(i, (*World).prove),
 		)
 	}
 	for i := range w.Routes {
-		all = append(all, func(s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
+		all = append(all, func(w *World, s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
 	}
 	return all
 }
 
 // reading of a part of the slot, which says why it could not be done.
-func (n *Namespace) reading(slot int, read func(*plan.Snapshot)) func(*plan.Snapshot) {
-	return func(s *plan.Snapshot) {
-		out := &s.Slots[slot]
+func reading(slot int, read func(*World, v1alpha1.Stack, *plan.Slot, *Namespace)) Reading {
+	return func(w *World, s *plan.Snapshot) {
+		out, n := &s.Slots[slot], w.Namespaces[slot]
 		out.Name, out.Namespace = n.Slot, n.Name
 		if n.Hidden {
 			out.Problem = &plan.Problem{Reason: v1alpha1.ReasonForbidden, Message: "slot " + n.Slot + " (namespace " + n.Name + ") cannot be read"}
 			return
 		}
-		read(s)
+		read(w, s.Stack, out, n)
 	}
 }
 
@@ -107,12 +110,12 @@ func (w *World) readWorkloads(stack v1alpha1.Stack, out *plan.Slot, n *Namespace
 }
 
 // prove tells which release the slot runs as it was frozen, with every Service answering.
-func (w *World) prove(s *plan.Snapshot, out *plan.Slot, n *Namespace) {
-	if !w.Proves || len(s.Stack.Status.Units) == 0 {
+func (w *World) prove(stack v1alpha1.Stack, out *plan.Slot, n *Namespace) {
+	if !w.Proves || len(stack.Status.Units) == 0 {
 		return
 	}
-	r := w.Release(s.Stack.Status.Units[0].ActiveRelease)
-	if r == nil || r.Status.Started == nil || s.Stack.Status.Units[0].ActiveSlot != n.Slot {
+	r := w.Release(stack.Status.Units[0].ActiveRelease)
+	if r == nil || r.Status.Started == nil || stack.Status.Units[0].ActiveSlot != n.Slot {
 		return
 	}
 	ref := plan.ReleaseRef{Name: r.Name, UID: r.UID}

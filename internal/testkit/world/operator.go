@@ -21,7 +21,7 @@ type Operator struct {
 	chance *rand.Rand
 
 	snapshot plan.Snapshot
-	readings []func(*plan.Snapshot)
+	readings []Reading
 	reading  bool
 	next     *plan.Plan
 	tasks    []Task
@@ -59,13 +59,13 @@ func (o *Operator) Due() bool {
 func (o *Operator) Step() {
 	switch {
 	case len(o.tasks) > 0:
-		o.write()
+		o.Write(0)
 	case o.next != nil:
 		o.save()
 	case !o.reading:
 		o.begin()
 	case len(o.readings) > 0:
-		o.readings[0](&o.snapshot)
+		o.readings[0](o.world, &o.snapshot)
 		o.readings = o.readings[1:]
 	default:
 		o.plan()
@@ -145,24 +145,16 @@ func (o *Operator) giveUp(failed plan.Action) {
 	}
 }
 
-// write does the next write of the first task.
-func (o *Operator) write() {
-	t := &o.tasks[0]
+// Write does the next write of one of the tasks that are left.
+func (o *Operator) Write(task int) {
+	t := &o.tasks[task]
 	var effect Effect
 	if len(t.Writes) > 0 {
-		effect = t.Writes[0]()
-		t.Writes = t.Writes[1:]
-		effect.At, effect.Who, effect.Action = o.world.Now, o.Name, t.Action
-		effect.Saw = &o.snapshot
-		effect.Disturbed = o.disturbed != o.world.disturbed
-		if effect.Refused != nil {
-			effect.Effect = "refused: " + effect.Refused.Reason
-		}
-		o.world.Log = append(o.world.Log, effect.Write)
+		effect = t.next(o.world, o.Name, &o.snapshot, o.disturbed)
 	}
 	if effect.Effect == Conflict {
 		o.seen = -1
-		o.tasks = o.tasks[1:]
+		o.drop(task)
 		o.giveUp(effect.Action)
 		return
 	}
@@ -172,8 +164,24 @@ func (o *Operator) write() {
 	if result := t.result(metav1.NewTime(o.world.Now), effect.Refused); result != nil {
 		o.results = append(o.results, *result)
 	}
-	o.tasks = o.tasks[1:]
+	o.drop(task)
 	if effect.Refused != nil {
 		o.giveUp(effect.Action)
 	}
+}
+
+func (o *Operator) drop(task int) { o.tasks = slices.Delete(o.tasks, task, task+1) }
+
+// next does the next write of a task, and logs it.
+func (t *Task) next(w *World, who string, saw *plan.Snapshot, disturbed int64) Effect {
+	effect := t.Writes[0](w, t)
+	t.Writes = t.Writes[1:]
+	effect.At, effect.Who, effect.Action = w.Now, who, t.Action
+	effect.Saw = saw
+	effect.Disturbed = disturbed != w.disturbed
+	if effect.Refused != nil {
+		effect.Effect = "refused: " + effect.Refused.Reason
+	}
+	w.Log = append(w.Log, effect.Write)
+	return effect
 }
