@@ -3,6 +3,7 @@ package plan_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,7 +14,18 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/testkit/world"
 )
 
-// watcher looks after every event whether what Lockstep promises still holds.
+// watcher looks after every event whether what Lockstep promises still holds. What holds each promise (those that are
+// about a write look at it as it is made, the others at every state):
+//
+//  1. requestsMeetOneRelease, servicesSelectOneRelease, slotIsEmptyBeforeUse, entriesAreWrittenInOrder,
+//     entriesAreTriedFirst, windowIsMeasured
+//  2. usersAreSentToReadySlots, requestsDoNotFail
+//  3. liveSlotIsUntouched, oldSlotIsScaledDownLast, and workersRunInOneSlot for what is handed over
+//  4. oneReleaseIsActive, activeReleaseHasItsTurn, supersededNeverMetUsers
+//  5. abortGoesBackAtOnce, intentIsWrittenOnce; that it comes to its end is settled's
+//  6. noStalePromoteMovesUsers, decisionsAreAnsweredOnce, answersAreKept
+//  7. epochsOnlyGrow; and all of these while processes die, are late and run twice, which is up to who drives the world
+//  8. onlyOwnedIsWritten, waitingIsSaid
 type watcher struct {
 	w    *world.World
 	seen int
@@ -31,13 +43,21 @@ func newWatcher(w *world.World) *watcher {
 	return &watcher{w: w, met: map[string]bool{}, answered: map[string]int{}, recorded: map[types.UID]v1alpha1.DecisionResult{}}
 }
 
+// fork is a watcher of a fork of the world, whose log is empty. The two share their maps, which are replaced and not changed.
+func (c *watcher) fork(w *world.World) *watcher {
+	f := *c
+	f.w, f.seen = w, 0
+	return &f
+}
+
 // check returns the first promise that is broken.
 func (c *watcher) check() error {
 	for ; c.seen < len(c.w.Log); c.seen++ {
 		e := &c.w.Log[c.seen]
 		for _, promise := range []func(*world.World, *world.Write) error{
 			usersAreSentToReadySlots, slotIsEmptyBeforeUse, liveSlotIsUntouched, oldSlotIsScaledDownLast, onlyOwnedIsWritten,
-			entriesAreWrittenInOrder, entriesAreTriedFirst, windowIsMeasured, epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
+			entriesAreWrittenInOrder, entriesAreTriedFirst, windowIsMeasured,
+			abortGoesBackAtOnce, intentIsWrittenOnce, epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
 		} {
 			if err := promise(c.w, e); err != nil {
 				return fmt.Errorf("%s: %w", describe(e), err)
@@ -323,19 +343,71 @@ func activeReleaseHasItsTurn(w *world.World) error {
 	return fmt.Errorf("promise 4: release %s is active, and %q has the turn", r.Name, w.Lease.Holder)
 }
 
+// with is the map with the value in it.
+func with[K, V comparable](m map[K]V, key K, value V) map[K]V {
+	if was, has := m[key]; has && was == value {
+		return m
+	}
+	m = maps.Clone(m)
+	m[key] = value
+	return m
+}
+
 // Promise 4: nothing supersedes a release past its switch.
 func (c *watcher) supersededNeverMetUsers(w *world.World, e *world.Write) error {
 	if c.stack != w.Stack.UID {
 		c.stack = w.Stack.UID
-		clear(c.met) // whoever made the Stack again has thrown away what was known
+		c.met = map[string]bool{} // whoever made the Stack again has thrown away what was known
 	}
 	if e.RouteAfter != nil {
 		for _, weight := range e.RouteAfter.Weights {
-			c.met[held(w, weight.Slot)] = true
+			c.met = with(c.met, held(w, weight.Slot), true)
 		}
 	}
 	if a, ok := e.Action.(plan.EndRelease); ok && e.Effect == world.Written && a.Ended.Outcome == v1alpha1.OutcomeSuperseded && c.met[a.Release.Name] {
 		return fmt.Errorf("promise 4: release %s is superseded after users met it", a.Release.Name)
+	}
+	return nil
+}
+
+// Promise 5: whoever first sees an abort of the active release takes it up, whatever the step, and means users and testers
+// to go back, without asking anything of the new slot.
+func abortGoesBackAtOnce(w *world.World, e *world.Write) error {
+	if e.StatusAfter == nil || len(e.StatusBefore.Units) == 0 {
+		return nil
+	}
+	was, is := e.StatusBefore.Units[0], e.StatusAfter.Units[0]
+	if aborts := is.Step != nil && is.Step.Kind == v1alpha1.StepAbort; aborts && (is.Route.Live != is.LiveSlot || is.Route.Preview != "") {
+		return fmt.Errorf("promise 5: release %s is taken back from slot %s, and the entries are meant to send users to %q and testers to %q",
+			is.ActiveRelease, is.ActiveSlot, is.Route.Live, is.Route.Preview)
+	}
+	for _, answered := range is.Decisions {
+		if answered.UID != "" && abortsActive(w, answered, was) && (answered.Result != v1alpha1.DecisionAccepted || goesOn(was, is)) {
+			return fmt.Errorf("promise 5: abort %s of release %s is %s at %s, and the release goes on", answered.Name, was.ActiveRelease, answered.Result, was.Step.Kind)
+		}
+	}
+	return nil
+}
+
+// abortsActive is whether an answer that is new is that to an abort of the release that was active and had not begun its
+// way back.
+func abortsActive(w *world.World, answered v1alpha1.DecisionRecord, was v1alpha1.UnitStatus) bool {
+	old := slices.ContainsFunc(was.Decisions, func(d v1alpha1.DecisionRecord) bool { return d.UID == answered.UID })
+	r := w.Release(was.ActiveRelease)
+	return !old && r != nil && was.Step.Kind != v1alpha1.StepAbort && was.Step.Kind != v1alpha1.StepRollback &&
+		slices.ContainsFunc(w.Decisions, func(d *v1alpha1.Decision) bool {
+			return d.UID == answered.UID && d.Spec.Verb == v1alpha1.VerbAbort && d.Spec.ReleaseUID == string(r.UID)
+		})
+}
+
+func goesOn(was, is v1alpha1.UnitStatus) bool {
+	return is.ActiveRelease == was.ActiveRelease && is.Step.Kind != v1alpha1.StepAbort
+}
+
+// Promise 5: what is meant once is one write per entry, so that an abort is.
+func intentIsWrittenOnce(_ *world.World, e *world.Write) error {
+	if e.RouteBefore != nil && e.RouteBefore.Exists && e.RouteBefore.Epoch == e.RouteAfter.Epoch {
+		return fmt.Errorf("promise 5: entry %s is written twice at epoch %d", e.RouteAfter.Entry, e.RouteAfter.Epoch)
 	}
 	return nil
 }
@@ -376,7 +448,7 @@ func (c *watcher) decisionsAreAnsweredOnce(_ *world.World, e *world.Write) error
 	if !ok || e.Effect != world.Written {
 		return nil
 	}
-	if c.answered[a.Name]++; c.answered[a.Name] > 1 {
+	if c.answered = with(c.answered, a.Name, c.answered[a.Name]+1); c.answered[a.Name] > 1 {
 		return fmt.Errorf("promise 6: decision %s is answered again", a.Name)
 	}
 	return nil
@@ -389,7 +461,7 @@ func (c *watcher) answersAreKept(_ *world.World, e *world.Write) error {
 			if was, known := c.recorded[d.UID]; known && was != d.Result {
 				return fmt.Errorf("promise 6: decision %s was %s, and is %s now", d.Name, was, d.Result)
 			}
-			c.recorded[d.UID] = d.Result
+			c.recorded = with(c.recorded, d.UID, d.Result)
 		}
 	}
 	a, ok := e.Action.(plan.AnswerDecision)

@@ -18,9 +18,10 @@ func (w *World) Observe() plan.Snapshot {
 	return s
 }
 
-// ReadStack begins a Snapshot, with room for all that is read after the Stack.
+// ReadStack begins a Snapshot, with room for all that is read after the Stack. It shares with the world what is replaced
+// there, and never changed: statuses, Releases, Decisions.
 func (w *World) ReadStack() plan.Snapshot {
-	stack := *w.Stack.DeepCopy()
+	stack := w.Stack
 	return plan.Snapshot{
 		Stack:   stack,
 		Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
@@ -66,7 +67,7 @@ func reading(slot int, read func(*World, v1alpha1.Stack, *plan.Slot, *Namespace)
 func (w *World) readReleases(s *plan.Snapshot) {
 	s.Content = map[string]bool{}
 	for _, r := range w.Releases {
-		s.Releases = append(s.Releases, *r.DeepCopy())
+		s.Releases = append(s.Releases, *r)
 		if r.Status.Started != nil {
 			s.Content[r.Name] = w.Content[r.Name]
 		}
@@ -84,7 +85,7 @@ func (w *World) readDecisions(s *plan.Snapshot) {
 	}
 	for _, d := range w.Decisions {
 		if d.Status.Result == "" && w.Release(d.Spec.Release) != nil {
-			s.Decisions = append(s.Decisions, *d.DeepCopy())
+			s.Decisions = append(s.Decisions, *d)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -19,13 +20,15 @@ const (
 
 // Save replaces the Stack's status if nobody else has since it was read.
 func (w *World) Save(who string, read v1alpha1.Stack, status v1alpha1.StackStatus) bool {
-	entry := Write{At: w.Now, Who: who, Effect: Conflict, StatusBefore: w.Stack.Status.DeepCopy()}
+	before := w.Stack.Status
+	entry := Write{At: w.Now, Who: who, Effect: Conflict, StatusBefore: &before}
 	if ok := read.ResourceVersion == w.Stack.ResourceVersion && read.UID == w.Stack.UID; ok {
 		w.Stack.Status = *status.DeepCopy()
 		truncate(&w.Stack.Status)
 		w.Stack.ResourceVersion = w.nextVersion()
 		w.changed()
-		entry.Effect, entry.StatusAfter = Written, w.Stack.Status.DeepCopy()
+		after := w.Stack.Status
+		entry.Effect, entry.StatusAfter = Written, &after
 	}
 	w.Log = append(w.Log, entry)
 	return entry.Effect == Written
@@ -158,6 +161,7 @@ func (w *World) render(a plan.RenderRelease) Effect {
 
 func (w *World) start(r *v1alpha1.Release, started *v1alpha1.ReleaseStarted) {
 	w.alter(r).Status.Started = started.DeepCopy()
+	w.Content = maps.Clone(w.Content)
 	w.Content[r.Name] = true
 	w.changed()
 }
@@ -314,6 +318,7 @@ func (w *World) DeleteRelease(ref plan.ReleaseRef) {
 	}
 	w.Releases = slices.DeleteFunc(w.Releases, func(r *v1alpha1.Release) bool { return r.UID == ref.UID })
 	w.Decisions = slices.DeleteFunc(w.Decisions, func(d *v1alpha1.Decision) bool { return d.Spec.ReleaseUID == string(ref.UID) })
+	w.Content = maps.Clone(w.Content)
 	delete(w.Content, ref.Name)
 	w.changed()
 }

@@ -1,0 +1,339 @@
+package plan_test
+
+import (
+	"cmp"
+	"flag"
+	"math/bits"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lockstep-dev/lockstep/internal/testkit/world"
+)
+
+var (
+	exploreFull   = flag.Bool("explore.full", false, "explore far, and fail where fewer than a million states are visited")
+	exploreStates = flag.Int("explore.states", 0, "how many states of each beginning to explore at most")
+	exploreFor    = flag.Duration("explore.for", 0, "how long to explore each beginning at most")
+)
+
+// beginnings of what is explored, as stories. The time limits are short, so that there are few times to tell apart.
+var beginnings = map[string]string{
+	"hold": `
+		stack entries=web,admin drain=2s keep=3s deadlines=5s
+		small
+		given v1
+		hold v2`,
+	"deploy": `
+		stack entries=web,admin drain=2s keep=3s deadlines=5s
+		small
+		given v1
+		release v2`,
+	"live": `
+		stack entries=web,admin drain=2s keep=3s deadlines=5s
+		small
+		given v1
+		given v2`,
+}
+
+// TestExplore visits every state that the beginnings can come to, in the order of how much must go wrong for it, up to a
+// bound.
+func TestExplore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes most of a minute")
+	}
+	total := 0
+	for _, name := range []string{"hold", "deploy", "live"} {
+		t.Run(name, func(t *testing.T) { total += explore(t, beginnings[name], bound()) })
+	}
+	t.Logf("%d distinct states", total)
+	if *exploreFull && total < 1_000_000 {
+		t.Errorf("only %d distinct states were visited", total)
+	}
+}
+
+// exploration is how much is explored.
+type exploration struct {
+	states int
+	during time.Duration
+}
+
+func bound() exploration {
+	e := exploration{states: 60_000, during: 13 * time.Second}
+	if *exploreFull {
+		e = exploration{states: 500_000, during: 20 * time.Minute}
+	}
+	return exploration{states: cmp.Or(*exploreStates, e.states), during: cmp.Or(*exploreFor, e.during)}
+}
+
+// node is a state that was visited: how one comes to it.
+type node struct {
+	from uint32
+	move move
+}
+
+// search is breadth-first in layers: first every state that comes of no disturbance, then those that come of one, and so on.
+// So what is found has the fewest disturbances, and of those the fewest moves.
+type search struct {
+	t      *testing.T
+	bound  exploration
+	began  time.Time
+	prefix []string
+	nodes  []node
+	// seen says of every state with which sets of disturbances it was come to. One that was come to with less needs not
+	// be visited again: whatever can happen after more has happened, can happen after less.
+	seen map[world.Fingerprint]uint64
+	// kept are states by which others are found again: every keepEvery-th on each way.
+	kept  map[uint32]*state
+	depth []uint16
+	full  bool
+}
+
+const keepEvery = 8
+
+// found is a state of the frontier.
+type found struct {
+	id uint32
+	s  *state
+}
+
+// child is a state that a move leads to.
+type child struct {
+	move move
+	s    *state
+	hash world.Fingerprint
+	// err is the promise that is broken, and last the command that finds it where it is not the move.
+	err  error
+	last string
+}
+
+func explore(t *testing.T, beginning string, bound exploration) int {
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(maxHeap))
+	x := &search{t: t, bound: bound, began: time.Now(), seen: map[world.Fingerprint]uint64{}, kept: map[uint32]*state{}}
+	s := newStory(t)
+	for line := range strings.SplitSeq(beginning, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			x.prefix = append(x.prefix, line)
+			s.command(line)
+		}
+	}
+	x.run(newState(s.w, s.watch).fork())
+	return len(x.nodes)
+}
+
+func (x *search) run(start *state) {
+	x.seen[start.fingerprint()] = 1
+	x.nodes, x.depth = []node{{}}, []uint16{0}
+	x.kept[0] = start
+	frontier := []found{{0, start}}
+	var above [][]uint32
+	for layer := 0; layer <= kinds && !x.full; layer++ {
+		above = x.layer(frontier, above)
+		frontier = nil
+		x.t.Logf("%d disturbances: %d states after %s; longest way %d", layer, len(x.nodes), time.Since(x.began).Round(time.Second/10), len(above)-1)
+		if x.t.Failed() {
+			return
+		}
+	}
+	took := time.Since(x.began)
+	x.t.Logf("%d distinct states in %s: %.0f a second, %d MiB; all of them: %v", len(x.nodes), took.Round(time.Second/10), float64(len(x.nodes))/took.Seconds(), heap()>>20, !x.full)
+}
+
+// layer visits all states of one number of disturbances, by the number of moves; above are those of one disturbance less.
+func (x *search) layer(frontier []found, above [][]uint32) [][]uint32 {
+	var ids [][]uint32
+	for depth := 0; (len(frontier) > 0 || depth < len(above)) && !x.full && !x.t.Failed(); depth++ {
+		var further []found
+		if depth < len(above) {
+			x.expand(len(above[depth]), func(i int) found { return found{id: above[depth][i]} }, (*state).disturbed, &further)
+		}
+		x.expand(len(frontier), func(i int) found { return frontier[i] }, nil, &further)
+		var visited []uint32
+		for _, f := range frontier {
+			visited = append(visited, f.id)
+		}
+		ids = append(ids, visited)
+		frontier = further
+	}
+	return ids
+}
+
+// chunk is how many states are expanded before what came of them is taken in, in order, so that it is the same each time.
+const (
+	chunk   = 1024
+	workers = 2
+)
+
+func (x *search) expand(n int, at func(int) found, moves func(*state) []move, to *[]found) {
+	for begin := 0; begin < n && !x.full && !x.t.Failed(); begin += chunk {
+		size := min(chunk, n-begin)
+		from, children := make([]found, size), make([][]child, size)
+		var group sync.WaitGroup
+		for worker := range workers {
+			group.Go(func() {
+				for i := worker; i < size; i += workers {
+					from[i] = at(begin + i)
+					children[i] = x.children(from[i], moves)
+				}
+			})
+		}
+		group.Wait()
+		for i := range size {
+			x.take(from[i].id, children[i], to)
+		}
+		x.full = len(x.nodes) >= x.bound.states || time.Since(x.began) > x.bound.during || heap() > maxHeap
+	}
+}
+
+// maxHeap is the memory, in bytes, at which exploring ends: the machine is not ours alone.
+const maxHeap = 3 << 30
+
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+func (x *search) children(f found, moves func(*state) []move) []child {
+	if f.s == nil {
+		f.s = x.again(f.id)
+	}
+	if moves == nil {
+		return x.ordinary(f.s)
+	}
+	var all []child
+	for _, m := range moves(f.s) {
+		all = x.follow(all, f.s, m)
+	}
+	return all
+}
+
+// ordinary follows every move of an ordinary day. Where none leads anywhere, time passes; where that leads nowhere either,
+// everything must have come to a good end.
+func (x *search) ordinary(s *state) []child {
+	var all []child
+	busy := false
+	f := s.fork()
+	for _, m := range s.calm() {
+		if !f.apply(m) {
+			continue // it is as it was
+		}
+		busy = busy || m.verb == tick
+		all = x.judge(all, f, m)
+		f = s.fork()
+	}
+	if busy {
+		return all
+	}
+	if seconds := s.sleep(); seconds > 0 {
+		return x.follow(all, s, move{verb: wait, what: seconds})
+	}
+	if _, quiet := s.quiet(); quiet && !s.ops[0].Remembers() && !s.ops[1].Remembers() && len(s.late) == 0 {
+		if command, err := s.atRest(); err != nil {
+			all = append(all, child{err: err, s: s, last: command})
+		}
+	}
+	return all
+}
+
+func (x *search) follow(all []child, s *state, m move) []child {
+	f := s.fork()
+	if !f.apply(m) {
+		return all
+	}
+	return x.judge(all, f, m)
+}
+
+// judge has every promise asserted, and keeps the state if it is new.
+func (x *search) judge(all []child, s *state, m move) []child {
+	if err := s.watch.check(); err != nil {
+		return append(all, child{err: err, s: s, move: m})
+	}
+	hash := s.fingerprint()
+	if x.known(hash, s.spent) {
+		return all
+	}
+	return append(all, child{move: m, s: s, hash: hash})
+}
+
+// known is whether the state was come to with no more disturbances than these.
+func (x *search) known(hash world.Fingerprint, spent disturbances) bool {
+	for sets := x.seen[hash]; sets != 0; sets &= sets - 1 {
+		if less := disturbances(bits.TrailingZeros64(sets)); less&^spent == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *search) take(from uint32, children []child, to *[]found) {
+	for _, c := range children {
+		if c.err != nil && !x.t.Failed() {
+			x.t.Errorf("%v\n%s", c.err, x.story(from, c))
+		}
+		if c.err != nil || x.known(c.hash, c.s.spent) {
+			continue
+		}
+		x.seen[c.hash] |= 1 << c.s.spent
+		id := uint32(len(x.nodes))
+		x.nodes = append(x.nodes, node{from, c.move})
+		x.depth = append(x.depth, x.depth[from]+1)
+		if x.depth[id]%keepEvery == 0 {
+			x.kept[id] = c.s
+		}
+		*to = append(*to, found{id, c.s})
+	}
+}
+
+// again finds a state again by the way to it.
+func (x *search) again(id uint32) *state {
+	var moves []move
+	for x.kept[id] == nil {
+		moves = append(moves, x.nodes[id].move)
+		id = x.nodes[id].from
+	}
+	s := x.kept[id].fork()
+	for _, m := range slices.Backward(moves) {
+		s.apply(m)
+		if err := s.watch.check(); err != nil {
+			panic(err)
+		}
+		s = s.fork() // as it was done before: processes and the watcher forget what is over
+	}
+	return s
+}
+
+// way is the moves by which one comes to a state.
+func (x *search) way(id uint32) []move {
+	var moves []move
+	for ; id != 0; id = x.nodes[id].from {
+		moves = append(moves, x.nodes[id].move)
+	}
+	slices.Reverse(moves)
+	return moves
+}
+
+func (x *search) story(from uint32, c child) string {
+	if c.last != "" {
+		return x.tell(x.way(from), c.last)
+	}
+	return x.tell(append(x.way(from), c.move))
+}
+
+// tell tells the way as a story.
+func (x *search) tell(moves []move, last ...string) string {
+	s := x.kept[0].fork()
+	lines := slices.Clone(x.prefix)
+	for _, m := range moves {
+		lines = append(lines, m.command(s))
+		s.apply(m)
+		s.watch.check() //nolint:errcheck // it is known how it ends
+		s = s.fork()
+	}
+	return counterexample(x.t, append(lines, last...))
+}
