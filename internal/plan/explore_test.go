@@ -93,7 +93,10 @@ type search struct {
 	full  bool
 }
 
-const keepEvery = 8
+const keepEvery = 16
+
+// inHand is how many states of the frontier are kept in memory; the others are found again when it is their turn.
+const inHand = 20_000
 
 // found is a state of the frontier.
 type found struct {
@@ -116,14 +119,19 @@ func explore(t *testing.T, beginning string, bound exploration) int {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(maxHeap))
 	x := &search{t: t, bound: bound, began: time.Now(), seen: map[world.Fingerprint]uint64{}, kept: map[uint32]*state{}}
 	s := newStory(t)
-	for line := range strings.SplitSeq(beginning, "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			x.prefix = append(x.prefix, line)
-			s.command(line)
-		}
+	for line := range strings.SplitSeq(strings.TrimSpace(beginning), "\n") {
+		x.begin(s, strings.TrimSpace(line))
+	}
+	if part := s.w.Now.Sub(s.w.Now.Truncate(time.Second)); part > 0 {
+		x.begin(s, "wait "+(time.Second-part).String()) // from here on it is always a whole second
 	}
 	x.run(newState(s.w, s.watch).fork())
 	return len(x.nodes)
+}
+
+func (x *search) begin(s *story, command string) {
+	x.prefix = append(x.prefix, command)
+	s.command(command)
 }
 
 func (x *search) run(start *state) {
@@ -285,6 +293,9 @@ func (x *search) take(from uint32, children []child, to *[]found) {
 		x.depth = append(x.depth, x.depth[from]+1)
 		if x.depth[id]%keepEvery == 0 {
 			x.kept[id] = c.s
+		}
+		if len(*to) >= inHand {
+			c.s = nil
 		}
 		*to = append(*to, found{id, c.s})
 	}

@@ -107,8 +107,10 @@ func (w *World) applyContent(t *Task, a plan.ApplyMember) Effect {
 	}
 	before := x.copy()
 	t.found = x.Release
-	x.Release, x.Labelled, x.Edited = a.Release.Name, true, false
-	w.touchWorkload(x)
+	if x.Release != a.Release.Name || !x.Labelled || x.Edited { // what says nothing new leaves the generation as it is
+		x.Release, x.Labelled, x.Edited = a.Release.Name, true, false
+		w.touchWorkload(x)
+	}
 	t.version = x.version
 	return Effect{Write: Write{Effect: Written, WorkloadBefore: before, WorkloadAfter: x.copy()}}
 }
@@ -131,10 +133,14 @@ func (w *World) applySize(t *Task, a plan.ApplyMember) Effect {
 	}
 	before := x.copy()
 	x.Epoch = a.Epoch
-	if t.found != a.Release.Name || a.Asleep {
+	if (t.found != a.Release.Name || a.Asleep) && x.Replicas != a.Replicas {
 		x.Replicas = a.Replicas
+		x.generation++
 	}
-	w.touchWorkload(x)
+	if x.Epoch != before.Epoch || x.Replicas != before.Replicas {
+		x.version = w.nextNumber()
+		w.changed()
+	}
 	return Effect{Write: Write{Effect: Written, WorkloadBefore: before, WorkloadAfter: x.copy()}}
 }
 
