@@ -12,14 +12,16 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/testkit/world"
 )
 
-// state is a world with two processes of the controller in it, each wherever it is in its pass, and what disturbances it
-// has cost to come there.
+// state is a world with two processes of the controller in it, each wherever it is in its pass, and what it has cost to come
+// there.
 type state struct {
 	w     *world.World
 	ops   []*world.Operator
 	late  []*world.Late
 	watch *watcher
 	spent disturbances
+	// overlaps is how often a process has begun a pass while the other one was in the middle of its own.
+	overlaps uint8
 }
 
 func newState(w *world.World, watch *watcher) *state {
@@ -55,8 +57,6 @@ const (
 	abort
 	late
 	delay
-	// kinds is how many there are.
-	kinds = 6
 )
 
 // move is what one of those that take part does next.
@@ -203,6 +203,9 @@ func (m move) command(s *state) string {
 // apply does the move, and returns whether there was anything to do.
 func (s *state) apply(m move) bool {
 	s.spent |= m.cost()
+	if m.verb == look && s.wouldOverlap(int(m.who)) {
+		s.overlaps++
+	}
 	did := s.do(m)
 	for _, o := range s.ops {
 		if o.Doomed() {
@@ -211,6 +214,10 @@ func (s *state) apply(m move) bool {
 	}
 	return did
 }
+
+// wouldOverlap is whether the process would begin a pass now while the other one is in the middle of its own, or has results
+// of it that it has not planned with yet.
+func (s *state) wouldOverlap(who int) bool { return !s.ops[who].Busy() && s.ops[1-who].Remembers() }
 
 func (s *state) do(m move) bool {
 	switch m.verb {
@@ -249,12 +256,13 @@ func (s *state) decide(verb v1alpha1.Verb) {
 	(&story{w: s.w}).decide([]string{string(verb), "v2"})
 }
 
-// calm are the moves of an ordinary day: what the processes may do next, other controllers, and who promotes.
+// calm are the moves of an ordinary day: what a process may do next while the other one rests, or once their passes overlap
+// already; other controllers; who promotes; a write that is late already.
 func (s *state) calm() []move {
 	var moves []move
 	for i, o := range s.ops {
-		if i > 0 && !o.Remembers() && !s.ops[0].Remembers() {
-			continue // two processes that remember nothing are alike
+		if s.twin(i) || s.wouldOverlap(i) {
+			continue
 		}
 		moves = append(moves, next(uint8(i), o)...)
 	}
@@ -270,6 +278,11 @@ func (s *state) calm() []move {
 	return moves
 }
 
+// twin is whether the process is like the first one: neither remembers anything.
+func (s *state) twin(who int) bool {
+	return who > 0 && !s.ops[0].Remembers() && !s.ops[who].Remembers()
+}
+
 // next are the steps that a process may do next. It may look at any time: what it is told by watches and timers is left
 // out, since a look that finds nothing new leaves everything as it was. What it reads in one look it reads at once; that
 // readings fall apart is one of the disturbances.
@@ -283,26 +296,38 @@ func next(who uint8, o *world.Operator) []move {
 	return []move{{verb: look, who: who}}
 }
 
-// tasks are carried out in any order, but for the writes of entries.
+// tasks are carried out in any order, but for the writes of entries, and for those that only read: these have the order of
+// the plan, as if one thread did them.
 func tasks(verb verb, who uint8, o *world.Operator) []move {
 	var moves []move
-	entries := 0
+	entries, readers := 0, 0
 	for i := range o.Tasks() {
-		if _, is := o.Task(i).(plan.WriteEntry); is {
-			if entries++; entries > 1 {
-				continue
-			}
+		_, entry := o.Task(i).(plan.WriteEntry)
+		switch {
+		case entry:
+			entries++
+		case readsOnly(o.Task(i)):
+			readers++
+		}
+		if entry && entries > 1 || readsOnly(o.Task(i)) && readers > 1 {
+			continue
 		}
 		moves = append(moves, move{verb: verb, who: who, what: uint8(i)})
 	}
 	return moves
 }
 
-// disturbed are the moves that cost a disturbance that has not happened yet.
+// disturbed are the moves that cost something: a pass that begins in the middle of another one, and the disturbances that
+// have not happened yet.
 func (s *state) disturbed() []move {
 	var moves []move
 	for i, o := range s.ops {
-		moves = append(moves, s.failing(uint8(i), o)...)
+		if s.wouldOverlap(i) {
+			moves = append(moves, move{verb: look, who: uint8(i)})
+		}
+		if !s.twin(i) {
+			moves = append(moves, s.failing(uint8(i), o)...)
+		}
 	}
 	for i := range hands {
 		moves = append(moves, move{verb: hand, what: uint8(i)})

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"cmp"
 	"flag"
+	"fmt"
 	"math/bits"
 	"runtime/debug"
 	"runtime/metrics"
@@ -65,7 +66,7 @@ type exploration struct {
 func bound() exploration {
 	e := exploration{states: 60_000, during: 13 * time.Second}
 	if *exploreFull {
-		e = exploration{states: 500_000, during: 20 * time.Minute}
+		e = exploration{states: 400_000, during: 20 * time.Minute}
 	}
 	return exploration{states: cmp.Or(*exploreStates, e.states), during: cmp.Or(*exploreFor, e.during)}
 }
@@ -76,16 +77,17 @@ type node struct {
 	move move
 }
 
-// search is breadth-first in layers: first every state that comes of no disturbance, then those that come of one, and so on.
-// So what is found has the fewest disturbances, and of those the fewest moves.
+// search is breadth-first in layers: first every state that can be come to while nothing goes wrong and one process works at
+// a time, then those that cost one disturbance, or one pass that begins in the middle of another, and so on. So what is
+// found has the least that must go wrong, and of that the fewest moves.
 type search struct {
 	t      *testing.T
 	bound  exploration
 	began  time.Time
 	prefix []string
 	nodes  []node
-	// seen says of every state with which sets of disturbances it was come to. One that was come to with less needs not
-	// be visited again: whatever can happen after more has happened, can happen after less.
+	// seen says of every state, and number of overlaps, with which sets of disturbances it was come to. One that was come to
+	// with less needs not be visited again: whatever can happen after more has happened, can happen after less.
 	seen map[world.Fingerprint]uint64
 	// kept are states by which others are found again: every keepEvery-th on each way.
 	kept  map[uint32]*state
@@ -140,19 +142,24 @@ func (x *search) run(start *state) {
 	x.kept[0] = start
 	frontier := []found{{0, start}}
 	var above [][]uint32
-	for layer := 0; layer <= kinds && !x.full; layer++ {
+	for layer := 0; (layer == 0 || len(above) > 0) && !x.full && !x.t.Failed(); layer++ {
+		before := len(x.nodes)
 		above = x.layer(frontier, above)
 		frontier = nil
-		x.t.Logf("%d disturbances: %d states after %s; longest way %d", layer, len(x.nodes), time.Since(x.began).Round(time.Second/10), len(above)-1)
-		if x.t.Failed() {
-			return
-		}
+		x.t.Logf("%d things go wrong: %d states, %s", layer, len(x.nodes)-before, x.howFar(len(above)))
 	}
 	took := time.Since(x.began)
 	x.t.Logf("%d distinct states in %s: %.0f a second, %d MiB; all of them: %v", len(x.nodes), took.Round(time.Second/10), float64(len(x.nodes))/took.Seconds(), heap()>>20, !x.full)
 }
 
-// layer visits all states of one number of disturbances, by the number of moves; above are those of one disturbance less.
+func (x *search) howFar(depth int) string {
+	if x.full {
+		return fmt.Sprintf("those of up to %d moves", depth)
+	}
+	return fmt.Sprintf("all there are; the longest way to one has %d moves", depth-1)
+}
+
+// layer visits all states of one cost, by the number of moves; above are those that cost one less.
 func (x *search) layer(frontier []found, above [][]uint32) [][]uint32 {
 	var ids [][]uint32
 	for depth := 0; (len(frontier) > 0 || depth < len(above)) && !x.full && !x.t.Failed(); depth++ {
@@ -167,6 +174,9 @@ func (x *search) layer(frontier []found, above [][]uint32) [][]uint32 {
 		}
 		ids = append(ids, visited)
 		frontier = further
+	}
+	if !slices.ContainsFunc(ids, func(visited []uint32) bool { return len(visited) > 0 }) {
+		return nil
 	}
 	return ids
 }
@@ -263,31 +273,39 @@ func (x *search) judge(all []child, s *state, m move) []child {
 		return append(all, child{err: err, s: s, move: m})
 	}
 	hash := s.fingerprint()
-	if x.known(hash, s.spent) {
+	if x.known(hash, s) {
 		return all
 	}
 	return append(all, child{move: m, s: s, hash: hash})
 }
 
-// known is whether the state was come to with no more disturbances than these.
-func (x *search) known(hash world.Fingerprint, spent disturbances) bool {
-	for sets := x.seen[hash]; sets != 0; sets &= sets - 1 {
-		if less := disturbances(bits.TrailingZeros64(sets)); less&^spent == 0 {
-			return true
+// known is whether the state was come to at no more cost than this one was.
+func (x *search) known(hash world.Fingerprint, s *state) bool {
+	for overlaps := range s.overlaps + 1 {
+		for sets := x.seen[key(hash, overlaps)]; sets != 0; sets &= sets - 1 {
+			if less := disturbances(bits.TrailingZeros64(sets)); less&^s.spent == 0 {
+				return true
+			}
 		}
 	}
 	return false
 }
 
+func key(hash world.Fingerprint, overlaps uint8) world.Fingerprint {
+	hash[0] ^= overlaps
+	return hash
+}
+
 func (x *search) take(from uint32, children []child, to *[]found) {
 	for _, c := range children {
 		if c.err != nil && !x.t.Failed() {
-			x.t.Errorf("%v\n%s", c.err, x.story(from, c))
+			fmt.Print(x.story(from, c)) // not by t.Log, which would indent it
+			x.t.Errorf("%v: see the story above; put it into testdata, and run it with -run TestStories", c.err)
 		}
-		if c.err != nil || x.known(c.hash, c.s.spent) {
+		if c.err != nil || x.known(c.hash, c.s) {
 			continue
 		}
-		x.seen[c.hash] |= 1 << c.s.spent
+		x.seen[key(c.hash, c.s.overlaps)] |= 1 << c.s.spent
 		id := uint32(len(x.nodes))
 		x.nodes = append(x.nodes, node{from, c.move})
 		x.depth = append(x.depth, x.depth[from]+1)
