@@ -59,6 +59,9 @@ const (
 	delay
 )
 
+// goesWrong are the names of what costs something: overlaps, and the disturbances in their order.
+var goesWrong = []string{"overlap", "crash", "stale", "edit", "abort", "late", "delay"}
+
 // move is what one of those that take part does next.
 type move struct {
 	verb verb
