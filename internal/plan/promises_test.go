@@ -381,12 +381,20 @@ func abortGoesBackAtOnce(w *world.World, e *world.Write) error {
 		return fmt.Errorf("promise 5: release %s is taken back from slot %s, and the entries are meant to send users to %q and testers to %q",
 			is.ActiveRelease, is.ActiveSlot, is.Route.Live, is.Route.Preview)
 	}
+	if is.Step != nil && is.Step.Kind == v1alpha1.StepAbort && ofNewSlot[is.Step.Reason] {
+		return fmt.Errorf("promise 5: release %s is taken back, and waits for a slot to be fit for users: %s: %s", is.ActiveRelease, is.Step.Reason, is.Step.WaitingFor)
+	}
 	for _, answered := range is.Decisions {
 		if answered.UID != "" && abortsActive(w, answered, was) && (answered.Result != v1alpha1.DecisionAccepted || goesOn(was, is)) {
 			return fmt.Errorf("promise 5: abort %s of release %s is %s at %s, and the release goes on", answered.Name, was.ActiveRelease, answered.Result, was.Step.Kind)
 		}
 	}
 	return nil
+}
+
+// ofNewSlot are what only those wait for who send users to a slot that they are not on.
+var ofNewSlot = map[string]bool{
+	v1alpha1.ReasonMemberNotReady: true, v1alpha1.ReasonNoEndpoints: true, v1alpha1.ReasonBackendMissing: true, v1alpha1.ReasonScaling: true,
 }
 
 // abortsActive is whether an answer that is new is that to an abort of the release that was active and had not begun its
