@@ -199,8 +199,9 @@ func (m move) command(s *state) string {
 		return "crash " + process
 	case hand:
 		return hands[m.what]
+	default:
+		return leaveVerb(s.w) + " v2"
 	}
-	return leaveVerb(s.w) + " v2"
 }
 
 // apply does the move, and returns whether there was anything to do.

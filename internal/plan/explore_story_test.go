@@ -48,18 +48,19 @@ func (s *story) listTasks(who int) {
 func (s *state) parseMove(command string, words []string) move {
 	verbs := map[string]verb{"look": look, "save": save, "write": write, "tick": tick, "read": read, "send": send, "land": land, "crash": kill}
 	m := move{verb: verbs[command]}
-	switch m.verb {
-	case land:
-	case tick:
+	switch {
+	case m.verb == land:
+		return m
+	case m.verb == tick:
 		m.what = uint8(slices.Index(groups, words[0]))
-	default:
-		m.who = uint8(number(words[0]) - 1)
+		return m
 	}
-	switch m.verb {
-	case write, send:
-		m.what = uint8(number(words[1]))
-	case read:
+	m.who = uint8(number(words[0]) - 1)
+	switch {
+	case m.verb == read:
 		m.what = uint8(slices.Index(s.parts(), words[1]))
+	case len(words) > 1:
+		m.what = uint8(number(words[1]))
 	}
 	return m
 }

@@ -29,7 +29,7 @@ var writers sync.Map // of reflect.Type to writer
 
 func writerOf(t reflect.Type) writer {
 	if known, ok := writers.Load(t); ok {
-		return known.(writer) //nolint:errcheck // nothing else is kept there
+		return known.(writer)
 	}
 	w := newWriter(t)
 	writers.Store(t, w)
@@ -45,11 +45,11 @@ var (
 func newWriter(t reflect.Type) writer {
 	switch {
 	case t == timeType:
-		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(time.Time)) } //nolint:errcheck // it is the type
+		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(time.Time)) }
 	case t == metaTime:
-		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(metav1.Time).Time) } //nolint:errcheck // it is the type
+		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(metav1.Time).Time) }
 	case t == micro:
-		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(metav1.MicroTime).Time) } //nolint:errcheck // it is the type
+		return func(s *scribe, v reflect.Value) { s.time(v.Interface().(metav1.MicroTime).Time) }
 	case t.Kind() == reflect.Struct:
 		return structWriter(t)
 	case t.Kind() == reflect.Slice:
