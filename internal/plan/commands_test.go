@@ -93,22 +93,6 @@ var commands = map[string]func(*story, []string){
 	"heal":             (*story).healRevision,
 }
 
-func (s *story) tick(words []string) {
-	if len(words) == 0 {
-		s.w.Tick(nil)
-		return
-	}
-	s.step("tick", words)
-}
-
-func (s *story) crash(words []string) {
-	if len(words) == 0 {
-		s.op.Crash()
-		return
-	}
-	s.step("crash", words)
-}
-
 func (s *story) setStack(words []string) {
 	spec := &s.stack.Spec
 	for _, word := range words {

@@ -34,6 +34,22 @@ func (s *story) step(command string, words []string) {
 	}
 }
 
+func (s *story) tick(words []string) {
+	if len(words) == 0 {
+		s.w.Tick(nil)
+		return
+	}
+	s.step("tick", words)
+}
+
+func (s *story) crash(words []string) {
+	if len(words) == 0 {
+		s.op.Crash()
+		return
+	}
+	s.step("crash", words)
+}
+
 // listTasks are what a process is about to do, by the numbers that write and send take.
 func (s *story) listTasks(who int) {
 	o := s.both.ops[who]
