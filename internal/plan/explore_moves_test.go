@@ -37,11 +37,9 @@ func (s *state) fork() *state {
 	return &f
 }
 
-// limit is the longest time limit of the Stack that is explored, and of the planner's own; far is longer.
-const (
-	limit = 10 * time.Second
-	far   = limit + 2*time.Second
-)
+// far is longer than every time limit of the Stack that is explored, and than the planner's own, of which retryAfter is the
+// longest with 10 seconds.
+const far = 12 * time.Second
 
 func (s *state) fingerprint() world.Fingerprint {
 	return s.w.Fingerprint(far, s.ops, s.late, s.watch.met)
@@ -339,7 +337,7 @@ func (s *state) disturbed() []move {
 	if leaveVerb(s.w) != "" {
 		moves = append(moves, move{verb: leave})
 	}
-	moves = append(moves, move{verb: wait, who: uint8(delay), what: uint8(limit / time.Second)})
+	moves = append(moves, move{verb: wait, who: uint8(delay), what: uint8(far / time.Second)})
 	return slices.DeleteFunc(moves, func(m move) bool { return s.spent&m.cost() != 0 })
 }
 

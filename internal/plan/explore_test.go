@@ -114,7 +114,7 @@ type child struct {
 }
 
 func explore(t *testing.T, beginning string, bound exploration) int {
-	defer debug.SetGCPercent(debug.SetGCPercent(200))
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(maxHeap))
 	x := &search{t: t, bound: bound, began: time.Now(), seen: map[world.Fingerprint]uint64{}, worlds: map[world.Fingerprint]struct{}{}, kept: map[uint32]*state{}}
 	s := newStory(t)
