@@ -197,6 +197,7 @@ func (s *scribe) namespace(n *Namespace) {
 		s.text(p.Member)
 		s.text(p.Release)
 		s.flags(p.Ready, p.Terminating, p.Broken, p.Kind == cronJob)
+		s.time(p.due)
 	}
 	for _, a := range n.Autoscalers {
 		s.value(*a)
