@@ -64,12 +64,13 @@ func (s *story) listTasks(who int) {
 func (s *state) parseMove(command string, words []string) move {
 	verbs := map[string]verb{"look": look, "save": save, "write": write, "tick": tick, "read": read, "send": send, "land": land, "crash": kill}
 	m := move{verb: verbs[command]}
-	switch {
-	case m.verb == land:
+	switch m.verb {
+	case land:
 		return m
-	case m.verb == tick:
+	case tick:
 		m.what = uint8(slices.Index(groups, words[0]))
 		return m
+	default:
 	}
 	m.who = uint8(number(words[0]) - 1)
 	switch {
