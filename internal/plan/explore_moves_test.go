@@ -158,6 +158,15 @@ var hands = []string{
 	"edit-workload green frontend", "scale green frontend 0",
 }
 
+// exists is whether what would be changed by hand is there.
+func exists(w *world.World, command string) bool {
+	words := strings.Fields(command)
+	if words[0] == "edit-route" {
+		return w.Route(words[1]).Exists
+	}
+	return w.Namespace(words[1]).Workload(words[2]) != nil
+}
+
 func byHand(w *world.World, command string) {
 	words := strings.Fields(command)
 	s := &story{w: w}
@@ -332,7 +341,9 @@ func (s *state) disturbed() []move {
 		}
 	}
 	for i := range hands {
-		moves = append(moves, move{verb: hand, what: uint8(i)})
+		if exists(s.w, hands[i]) {
+			moves = append(moves, move{verb: hand, what: uint8(i)})
+		}
 	}
 	if leaveVerb(s.w) != "" {
 		moves = append(moves, move{verb: leave})
