@@ -36,8 +36,9 @@ e2e: cluster images previous $(LOCKSTEP_HELM) ## Journeys on the real cluster, w
 	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: soak
-soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills, aborts in every step, the model deeper
-	go test -timeout 60m -count=1 ./internal/plan -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
+soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills, aborts in every step, the models deeper
+	go test -timeout 60m -count=1 ./internal/plan -skip TestExplore -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
+	go test -timeout 120m -count=1 -v ./internal/plan -run TestExplore -explore.full
 	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench

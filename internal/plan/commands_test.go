@@ -25,8 +25,19 @@ import (
 //	given NAME                   a release that goes live (promoted where it holds), without telling how
 //	hold NAME                    a release that comes to its hold, without telling how
 //	users                        what users meet now
+//
+// and, of two processes of the controller whose steps fall between each other (they are called 1 and 2):
+//
+//	look N                       it reads all that it has not read yet, and plans
+//	read N PART                  it reads the Stack and one part (releases, decisions, workloads-SLOT, entry-NAME, …), no more
+//	save N, write N TASK         it saves its plan; does the next write of a task of its plan
+//	send N TASK, land            it sends the write and knows no more of it; that late write comes to its effect
+//	crash N                      it loses what it has in memory
+//	tick GROUP                   one step of the controllers of a slot, of routes, or of a gateway replica
+//	settled [among-hands]        all has come to a good end; what is left to people may stand
 var commands = map[string]func(*story, []string){
 	"repo":             (*story).repo,
+	"small":            func(s *story, _ []string) { s.w.Default = world.Small() },
 	"release":          (*story).release,
 	"decide":           (*story).decide,
 	"given":            (*story).given,
@@ -34,12 +45,19 @@ var commands = map[string]func(*story, []string){
 	"run":              (*story).run,
 	"wait":             func(s *story, words []string) { s.w.Pass(duration(words[0]).Duration) },
 	"pass":             func(s *story, _ []string) { s.onePass() },
-	"tick":             func(s *story, _ []string) { s.w.Tick(nil) },
+	"tick":             (*story).tick,
 	"users":            func(s *story, _ []string) { s.users() },
 	"releases":         func(s *story, _ []string) { s.releases() },
 	"conditions":       func(s *story, _ []string) { s.conditions() },
 	"workloads":        func(s *story, words []string) { s.workloads(words[0]) },
-	"crash":            func(s *story, _ []string) { s.op.Crash() },
+	"crash":            (*story).crash,
+	"look":             func(s *story, words []string) { s.step("look", words) },
+	"read":             func(s *story, words []string) { s.step("read", words) },
+	"save":             func(s *story, words []string) { s.step("save", words) },
+	"write":            func(s *story, words []string) { s.step("write", words) },
+	"send":             func(s *story, words []string) { s.step("send", words) },
+	"land":             func(s *story, words []string) { s.step("land", words) },
+	"settled":          (*story).settle,
 	"second":           (*story).second,
 	"micro":            (*story).micro,
 	"edit-route":       (*story).editRoute,
@@ -104,6 +122,9 @@ func (s *story) setStack(words []string) {
 			spec.Start.On = v1alpha1.StartOn(value)
 		case "pattern":
 			spec.Start.Pattern = value
+		case "deadlines":
+			limit := duration(value)
+			spec.Deadlines = v1alpha1.Deadlines{Render: limit, Deploy: limit, Check: limit, Switch: limit, Hold: spec.Deadlines.Hold}
 		case "check":
 			spec.Deadlines.Check = duration(value)
 		case "switch":

@@ -12,6 +12,7 @@ func (p *planner) point(live, preview string) {
 	was := p.u.Route
 	p.u.Route = &v1alpha1.RouteIntent{Epoch: p.bump(), Live: live, Preview: preview}
 	if was == nil || was.Live != live {
+		p.unfit = nil // that was the slot that users were meant to be sent to before
 		p.open(p.u.Route)
 	}
 }

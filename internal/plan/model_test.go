@@ -282,12 +282,7 @@ func (m *machine) pending() int {
 	return n
 }
 
-func (m *machine) unit() v1alpha1.UnitStatus {
-	if len(m.w.Stack.Status.Units) == 0 {
-		return v1alpha1.UnitStatus{}
-	}
-	return m.w.Stack.Status.Units[0]
-}
+func (m *machine) unit() v1alpha1.UnitStatus { return unitOf(m.w) }
 
 // promote says what a person says who looks at the hold.
 func (m *machine) promote(t *rapid.T) {
@@ -570,7 +565,7 @@ func (m *machine) moves() bool {
 	if u.Step != nil && u.Step.Reason == v1alpha1.ReasonEntryRefused {
 		return true // it is tried again after a while
 	}
-	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !m.slotNeedsPeople() {
+	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !slotNeedsPeople(m.w) {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
@@ -671,62 +666,10 @@ func (m *machine) scaleBack() {
 	}
 }
 
-func (m *machine) slotNeedsPeople() bool {
-	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool { return needsPeople[s.Reason] })
-}
-
-// atRest are what a release may wait for when nobody does anything any more.
-var atRest = map[string]bool{
-	v1alpha1.ReasonWorkerNotReady: true,
-}
-
-// needsPeople are what only people can end.
-var needsPeople = map[string]bool{
-	v1alpha1.ReasonEntryEdited:  true,
-	v1alpha1.ReasonEntryMissing: true,
-	v1alpha1.ReasonLiveUnknown:  true,
-	v1alpha1.ReasonSlotNotEmpty: true,
-}
-
 // settled is what must be true once nothing happens any more.
 func (m *machine) settled(t *rapid.T) {
-	u := m.unit()
-	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] {
-		t.Fatalf("release %s is stuck at %s: %s: %s\n%s", u.ActiveRelease, u.Step.Kind, u.Step.Reason, u.Step.WaitingFor, strings.Join(m.story, "\n"))
-	}
-	for _, r := range m.w.Releases {
-		if r.Status.Ended == nil && u.ActiveRelease == "" {
-			t.Fatalf("release %s never started\n%s", r.Name, strings.Join(m.story, "\n"))
-		}
-	}
-	for _, d := range m.w.Decisions {
-		if d.Status.Result == "" && m.w.Release(d.Spec.Release) != nil {
-			t.Fatalf("decision %s was never answered\n%s", d.Name, strings.Join(m.story, "\n"))
-		}
-	}
-	m.usersAreOnLive(t)
-}
-
-func (m *machine) usersAreOnLive(t *rapid.T) {
-	u := m.unit()
-	if u.Step != nil && u.Step.Kind != v1alpha1.StepHold {
-		return
-	}
-	for _, r := range m.w.Routes {
-		if u.LiveSlot != "" && !r.Testers && (!r.Sends(u.LiveSlot) || len(r.Weights) != 1) {
-			t.Fatalf("route %s sends users to %v, and live is %s\n%s", r.Entry, r.Weights, u.LiveSlot, strings.Join(m.story, "\n"))
-		}
-	}
-	live := m.w.Release(u.LiveRelease)
-	byHand := slices.ContainsFunc(m.w.Routes, func(r *world.Route) bool { return !r.Testers && r.MovedBy != "lockstep" })
-	if live == nil || !m.w.Namespace(u.LiveSlot).Exists || byHand {
-		return
-	}
-	if problem := m.w.Whole(u.LiveSlot, u.LiveRelease); problem != "" && !m.w.Namespace(u.LiveSlot).Hurt {
-		t.Fatalf("the live slot %s is not whole: %s\n%s", u.LiveSlot, problem, strings.Join(m.story, "\n"))
-	}
-	if x := m.w.Namespace(u.LiveSlot).Workload("mailer"); x == nil || x.Replicas == 0 {
-		t.Fatalf("worker mailer does not run in the live slot %s\n%s", u.LiveSlot, strings.Join(m.story, "\n"))
+	if err := settled(m.w); err != nil {
+		t.Fatalf("%v\n%s", err, strings.Join(m.story, "\n"))
 	}
 }
 

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,7 +14,18 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/testkit/world"
 )
 
-// watcher looks after every event whether what Lockstep promises still holds.
+// watcher looks after every event whether what Lockstep promises still holds. What holds each promise (those that are
+// about a write look at it as it is made, the others at every state):
+//
+//  1. requestsMeetOneRelease, servicesSelectOneRelease, slotIsEmptyBeforeUse, entriesAreWrittenInOrder,
+//     entriesAreTriedFirst, windowIsMeasured
+//  2. usersAreSentToReadySlots, requestsDoNotFail
+//  3. liveSlotIsUntouched, oldSlotIsScaledDownLast, and workersRunInOneSlot for what is handed over
+//  4. oneReleaseIsActive, activeReleaseHasItsTurn, supersededNeverMetUsers
+//  5. abortGoesBackAtOnce, intentIsWrittenOnce; that it comes to its end is settled's
+//  6. noStalePromoteMovesUsers, decisionsAreAnsweredOnce, answersAreKept
+//  7. epochsOnlyGrow; and all of these while processes die, are late and run twice, which is up to who drives the world
+//  8. onlyOwnedIsWritten, waitingIsSaid
 type watcher struct {
 	w    *world.World
 	seen int
@@ -31,13 +43,21 @@ func newWatcher(w *world.World) *watcher {
 	return &watcher{w: w, met: map[string]bool{}, answered: map[string]int{}, recorded: map[types.UID]v1alpha1.DecisionResult{}}
 }
 
+// fork is a watcher of a fork of the world, whose log is empty. The two share their maps, which are replaced and not changed.
+func (c *watcher) fork(w *world.World) *watcher {
+	f := *c
+	f.w, f.seen = w, 0
+	return &f
+}
+
 // check returns the first promise that is broken.
 func (c *watcher) check() error {
 	for ; c.seen < len(c.w.Log); c.seen++ {
 		e := &c.w.Log[c.seen]
 		for _, promise := range []func(*world.World, *world.Write) error{
 			usersAreSentToReadySlots, slotIsEmptyBeforeUse, liveSlotIsUntouched, oldSlotIsScaledDownLast, onlyOwnedIsWritten,
-			entriesAreWrittenInOrder, entriesAreTriedFirst, windowIsMeasured, epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
+			entriesAreWrittenInOrder, entriesAreTriedFirst, windowIsMeasured,
+			abortGoesBackAtOnce, intentIsWrittenOnce, epochsOnlyGrow, oneReleaseIsActive, noStalePromoteMovesUsers, waitingIsSaid, c.supersededNeverMetUsers, c.decisionsAreAnsweredOnce, c.answersAreKept,
 		} {
 			if err := promise(c.w, e); err != nil {
 				return fmt.Errorf("%s: %w", describe(e), err)
@@ -323,15 +343,25 @@ func activeReleaseHasItsTurn(w *world.World) error {
 	return fmt.Errorf("promise 4: release %s is active, and %q has the turn", r.Name, w.Lease.Holder)
 }
 
+// with is the map with the value in it.
+func with[K, V comparable](m map[K]V, key K, value V) map[K]V {
+	if was, has := m[key]; has && was == value {
+		return m
+	}
+	m = maps.Clone(m)
+	m[key] = value
+	return m
+}
+
 // Promise 4: nothing supersedes a release past its switch.
 func (c *watcher) supersededNeverMetUsers(w *world.World, e *world.Write) error {
 	if c.stack != w.Stack.UID {
 		c.stack = w.Stack.UID
-		clear(c.met) // whoever made the Stack again has thrown away what was known
+		c.met = map[string]bool{} // whoever made the Stack again has thrown away what was known
 	}
 	if e.RouteAfter != nil {
 		for _, weight := range e.RouteAfter.Weights {
-			c.met[held(w, weight.Slot)] = true
+			c.met = with(c.met, held(w, weight.Slot), true)
 		}
 	}
 	if a, ok := e.Action.(plan.EndRelease); ok && e.Effect == world.Written && a.Ended.Outcome == v1alpha1.OutcomeSuperseded && c.met[a.Release.Name] {
@@ -376,7 +406,7 @@ func (c *watcher) decisionsAreAnsweredOnce(_ *world.World, e *world.Write) error
 	if !ok || e.Effect != world.Written {
 		return nil
 	}
-	if c.answered[a.Name]++; c.answered[a.Name] > 1 {
+	if c.answered = with(c.answered, a.Name, c.answered[a.Name]+1); c.answered[a.Name] > 1 {
 		return fmt.Errorf("promise 6: decision %s is answered again", a.Name)
 	}
 	return nil
@@ -389,7 +419,7 @@ func (c *watcher) answersAreKept(_ *world.World, e *world.Write) error {
 			if was, known := c.recorded[d.UID]; known && was != d.Result {
 				return fmt.Errorf("promise 6: decision %s was %s, and is %s now", d.Name, was, d.Result)
 			}
-			c.recorded[d.UID] = d.Result
+			c.recorded = with(c.recorded, d.UID, d.Result)
 		}
 	}
 	a, ok := e.Action.(plan.AnswerDecision)

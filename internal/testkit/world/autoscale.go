@@ -57,19 +57,19 @@ func (w *World) autoscale(n *Namespace, a *Autoscaler) bool {
 }
 
 // applyAutoscalers is one write for each; what a former release has left is removed by prune.
-func (w *World) applyAutoscalers(a plan.ApplyBase) []func() Effect {
-	n := w.Namespace(a.Slot)
-	var writes []func() Effect
+func (w *World) applyAutoscalers(a plan.ApplyBase) []TaskWrite {
+	var writes []TaskWrite
 	for _, m := range w.membersOf(a.Release) {
 		if scaler := m.Autoscaler; scaler != nil {
 			like := Autoscaler{Name: scaler.Name, Member: m.Name, Min: scaler.MinReplicas, Max: scaler.MaxReplicas, Epoch: a.Epoch}
-			writes = append(writes, func() Effect { return w.applyAutoscaler(n, a, like) })
+			writes = append(writes, func(w *World, _ *Task) Effect { return w.applyAutoscaler(a, like) })
 		}
 	}
 	return writes
 }
 
-func (w *World) applyAutoscaler(n *Namespace, a plan.ApplyBase, like Autoscaler) Effect {
+func (w *World) applyAutoscaler(a plan.ApplyBase, like Autoscaler) Effect {
+	n := w.Namespace(a.Slot)
 	if !n.usable() {
 		return gone(n)
 	}

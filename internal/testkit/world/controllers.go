@@ -2,40 +2,48 @@ package world
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"time"
 )
 
-// step of a controller that is not ours: it returns whether it changed anything.
-type step func() bool
-
-// Controllers are the steps that other controllers can take now, in fixed order.
+// Controllers are the steps that other controllers can take now, in fixed order. Each returns whether it changed anything.
 func (w *World) Controllers() []func() bool {
 	var all []func() bool
-	add := func(s step) { all = append(all, s) }
 	for _, n := range w.Namespaces {
-		add(func() bool { return w.collect(n) })
-		for _, x := range n.Workloads {
-			add(func() bool { return w.rollOut(n, x) })
-		}
-		for _, a := range n.Autoscalers {
-			add(func() bool { return w.autoscale(n, a) })
-		}
-		add(func() bool { return w.orphans(n) })
-		for _, p := range n.Pods {
-			add(func() bool { return w.kubelet(n, p) })
-		}
-		for _, s := range n.Services {
-			add(func() bool { return w.endpoints(n, s) })
-			add(func() bool { return w.proxy(n, s) })
-		}
+		all = append(all, w.slotControllers(n)...)
 	}
-	for _, r := range w.Routes {
-		add(func() bool { return w.accept(r) })
-	}
+	all = append(all, w.routeControllers()...)
 	for _, g := range w.Gateways {
-		add(func() bool { return w.take(g) })
+		all = append(all, func() bool { return w.take(g) })
+	}
+	return all
+}
+
+// slotControllers are those that work in a slot's namespace.
+func (w *World) slotControllers(n *Namespace) []func() bool {
+	all := []func() bool{func() bool { return w.collect(n) }}
+	for _, x := range n.Workloads {
+		all = append(all, func() bool { return w.rollOut(n, x) })
+	}
+	for _, a := range n.Autoscalers {
+		all = append(all, func() bool { return w.autoscale(n, a) })
+	}
+	all = append(all, func() bool { return w.orphans(n) })
+	for _, p := range n.Pods {
+		all = append(all, func() bool { return w.kubelet(n, p) })
+	}
+	for _, s := range n.Services {
+		all = append(all, func() bool { return w.endpoints(n, s) }, func() bool { return w.proxy(n, s) })
+	}
+	return all
+}
+
+func (w *World) routeControllers() []func() bool {
+	var all []func() bool
+	for _, r := range w.Routes {
+		all = append(all, func() bool { return w.accept(r) })
 	}
 	return all
 }
@@ -47,11 +55,7 @@ func (w *World) Tick(chance *rand.Rand) bool {
 	if chance != nil {
 		chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
-	changed := false
-	for _, step := range all {
-		changed = step() || changed
-	}
-	return changed
+	return run(all)
 }
 
 // collect removes a namespace that is being deleted, once its Pods are gone.
@@ -246,11 +250,11 @@ func (w *World) take(g *Gateway) bool {
 		taken, has := g.Routes[r.Entry]
 		switch {
 		case !r.Exists && has:
+			g.Routes, changed = maps.Clone(g.Routes), true
 			delete(g.Routes, r.Entry)
-			changed = true
 		case r.Exists && !w.RouterRefuses && (taken.generation != r.generation || !has):
+			g.Routes, changed = maps.Clone(g.Routes), true
 			g.Routes[r.Entry] = *r.copy()
-			changed = true
 		}
 	}
 	return changed
@@ -264,7 +268,8 @@ func (w *World) Mark() {
 	for _, g := range w.Gateways {
 		for _, r := range g.Routes {
 			for _, weight := range r.Weights {
-				if weight.Weight > 0 && r.MovedBy == "lockstep" {
+				if weight.Weight > 0 && r.MovedBy == "lockstep" && !w.left[weight.Slot].Equal(w.Now) {
+					w.left = maps.Clone(w.left)
 					w.left[weight.Slot] = w.Now
 				}
 			}

@@ -26,6 +26,11 @@ func Shop() Manifest {
 	}}
 }
 
+// Small has a frontend of one Pod and a mailer: little to happen, for those who look at everything that can.
+func Small() Manifest {
+	return Manifest{Members: []v1alpha1.ReleaseMember{Serves("frontend", 1), Works("mailer")}}
+}
+
 // Serves is a member that is called through a Service of its own name.
 func Serves(name string, replicas int32, dependsOn ...string) v1alpha1.ReleaseMember {
 	return v1alpha1.ReleaseMember{

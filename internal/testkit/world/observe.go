@@ -13,14 +13,15 @@ import (
 func (w *World) Observe() plan.Snapshot {
 	s := w.ReadStack()
 	for _, read := range w.Readings() {
-		read(&s)
+		read(w, &s)
 	}
 	return s
 }
 
-// ReadStack begins a Snapshot, with room for all that is read after the Stack.
+// ReadStack begins a Snapshot, with room for all that is read after the Stack. It shares with the world what is replaced
+// there, and never changed: statuses, Releases, Decisions.
 func (w *World) ReadStack() plan.Snapshot {
-	stack := *w.Stack.DeepCopy()
+	stack := w.Stack
 	return plan.Snapshot{
 		Stack:   stack,
 		Slots:   make([]plan.Slot, len(stack.Spec.Slots)),
@@ -28,42 +29,45 @@ func (w *World) ReadStack() plan.Snapshot {
 	}
 }
 
+// Reading reads a part of a Snapshot. It holds on to no world, so that it can be done in a fork of the one that it was
+// made for.
+type Reading func(*World, *plan.Snapshot)
+
 // Readings are the parts of a Snapshot, each read by itself, in any order, after the Stack.
-func (w *World) Readings() []func(*plan.Snapshot) {
-	all := []func(*plan.Snapshot){w.readReleases, w.readDecisions, w.readTurn}
+func (w *World) Readings() []Reading {
+	all := []Reading{(*World).readReleases, (*World).readDecisions, (*World).readTurn}
 	for i := range w.Stack.Spec.Slots {
-		n := w.Namespaces[i]
 		all = append(all,
-			n.reading(i, func(s *plan.Snapshot) { w.readNamespace(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readWorkloads(s.Stack, &s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readPods(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.readServices(&s.Slots[i], n) }),
-			n.reading(i, func(s *plan.Snapshot) { w.prove(s, &s.Slots[i], n) }),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readNamespace(out, n) }),
+			reading(i, (*World).readWorkloads),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readPods(out, n) }),
+			reading(i, func(w *World, _ v1alpha1.Stack, out *plan.Slot, n *Namespace) { w.readServices(out, n) }),
+			reading(i, (*World).prove),
 		)
 	}
 	for i := range w.Routes {
-		all = append(all, func(s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
+		all = append(all, func(w *World, s *plan.Snapshot) { s.Entries[i] = w.readEntry(s.Stack, i) })
 	}
 	return all
 }
 
 // reading of a part of the slot, which says why it could not be done.
-func (n *Namespace) reading(slot int, read func(*plan.Snapshot)) func(*plan.Snapshot) {
-	return func(s *plan.Snapshot) {
-		out := &s.Slots[slot]
+func reading(slot int, read func(*World, v1alpha1.Stack, *plan.Slot, *Namespace)) Reading {
+	return func(w *World, s *plan.Snapshot) {
+		out, n := &s.Slots[slot], w.Namespaces[slot]
 		out.Name, out.Namespace = n.Slot, n.Name
 		if n.Hidden {
 			out.Problem = &plan.Problem{Reason: v1alpha1.ReasonForbidden, Message: "slot " + n.Slot + " (namespace " + n.Name + ") cannot be read"}
 			return
 		}
-		read(s)
+		read(w, s.Stack, out, n)
 	}
 }
 
 func (w *World) readReleases(s *plan.Snapshot) {
 	s.Content = map[string]bool{}
 	for _, r := range w.Releases {
-		s.Releases = append(s.Releases, *r.DeepCopy())
+		s.Releases = append(s.Releases, *r)
 		if r.Status.Started != nil {
 			s.Content[r.Name] = w.Content[r.Name]
 		}
@@ -81,7 +85,7 @@ func (w *World) readDecisions(s *plan.Snapshot) {
 	}
 	for _, d := range w.Decisions {
 		if d.Status.Result == "" && w.Release(d.Spec.Release) != nil {
-			s.Decisions = append(s.Decisions, *d.DeepCopy())
+			s.Decisions = append(s.Decisions, *d)
 		}
 	}
 }
@@ -107,12 +111,12 @@ func (w *World) readWorkloads(stack v1alpha1.Stack, out *plan.Slot, n *Namespace
 }
 
 // prove tells which release the slot runs as it was frozen, with every Service answering.
-func (w *World) prove(s *plan.Snapshot, out *plan.Slot, n *Namespace) {
-	if !w.Proves || len(s.Stack.Status.Units) == 0 {
+func (w *World) prove(stack v1alpha1.Stack, out *plan.Slot, n *Namespace) {
+	if !w.Proves || len(stack.Status.Units) == 0 {
 		return
 	}
-	r := w.Release(s.Stack.Status.Units[0].ActiveRelease)
-	if r == nil || r.Status.Started == nil || s.Stack.Status.Units[0].ActiveSlot != n.Slot {
+	r := w.Release(stack.Status.Units[0].ActiveRelease)
+	if r == nil || r.Status.Started == nil || stack.Status.Units[0].ActiveSlot != n.Slot {
 		return
 	}
 	ref := plan.ReleaseRef{Name: r.Name, UID: r.UID}

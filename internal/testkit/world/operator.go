@@ -20,12 +20,15 @@ type Operator struct {
 	// chance, where there is one, puts readings and actions into random order.
 	chance *rand.Rand
 
-	snapshot plan.Snapshot
-	readings []func(*plan.Snapshot)
+	// snapshot is replaced, and not changed, once it is read: forks share it.
+	snapshot *plan.Snapshot
+	readings []Reading
 	reading  bool
-	next     *plan.Plan
-	tasks    []Task
-	results  []v1alpha1.Observation
+	// early is the part that was read before all others, where one was.
+	early   int
+	next    *plan.Plan
+	tasks   []Task
+	results []v1alpha1.Observation
 	// disturbed is what the world had done when this pass began to read.
 	disturbed int64
 	// seen is what was watched when this pass began to read.
@@ -59,13 +62,13 @@ func (o *Operator) Due() bool {
 func (o *Operator) Step() {
 	switch {
 	case len(o.tasks) > 0:
-		o.write()
+		o.Write(0)
 	case o.next != nil:
 		o.save()
 	case !o.reading:
 		o.begin()
 	case len(o.readings) > 0:
-		o.readings[0](&o.snapshot)
+		o.readings[0](o.world, o.snapshot)
 		o.readings = o.readings[1:]
 	default:
 		o.plan()
@@ -82,7 +85,8 @@ func (o *Operator) Pass() {
 
 func (o *Operator) begin() {
 	o.reading, o.disturbed, o.seen = true, o.world.disturbed, o.world.watched
-	o.snapshot, o.readings = o.world.ReadStack(), o.world.Readings() // the log may still point at the former one's parts
+	s := o.world.ReadStack()
+	o.snapshot, o.readings = &s, o.world.Readings()
 	if o.chance != nil {
 		o.chance.Shuffle(len(o.readings), func(i, j int) { o.readings[i], o.readings[j] = o.readings[j], o.readings[i] })
 	}
@@ -92,25 +96,30 @@ func (o *Operator) plan() {
 	o.reading = false
 	o.snapshot.Results = o.results
 	o.Planned = o.world.Now
-	next := plan.Next(o.snapshot, o.Planned)
+	next := plan.Next(*o.snapshot, o.Planned)
 	o.next = &next
+}
+
+func (o *Operator) saysNothingNew() bool {
+	return equality.Semantic.DeepEqual(o.next.Status, o.snapshot.Stack.Status)
 }
 
 // save keeps the status before anything is done. A status that says nothing new is not written.
 func (o *Operator) save() {
-	next := *o.next
+	next, same := *o.next, o.saysNothingNew()
 	o.next = nil
-	same := equality.Semantic.DeepEqual(next.Status, o.snapshot.Stack.Status)
 	if !same && !o.world.Save(o.Name, o.snapshot.Stack, next.Status) {
 		o.Idle, o.seen, o.Wake = false, -1, time.Time{}
 		return
 	}
-	o.snapshot.Stack.Status = *next.Status.DeepCopy()
+	saved := *o.snapshot
+	saved.Stack.Status = next.Status
+	o.snapshot = &saved
 	o.results = nil
 	o.Last, o.Wake, o.Idle = next, next.Wake, same && len(next.Actions) == 0
 	for _, a := range next.Actions {
 		if _, tells := a.(plan.Event); !tells {
-			o.tasks = append(o.tasks, o.world.Begin(o.snapshot, a))
+			o.tasks = append(o.tasks, o.world.Begin(*o.snapshot, a))
 		}
 	}
 	if o.chance != nil {
@@ -129,7 +138,7 @@ func (o *Operator) inOrder(actions []plan.Action) {
 	}
 	for i := range o.tasks {
 		if _, ok := o.tasks[i].Action.(plan.WriteEntry); ok {
-			o.tasks[i] = o.world.Begin(o.snapshot, writes[0])
+			o.tasks[i] = o.world.Begin(*o.snapshot, writes[0])
 			writes = writes[1:]
 		}
 	}
@@ -145,24 +154,16 @@ func (o *Operator) giveUp(failed plan.Action) {
 	}
 }
 
-// write does the next write of the first task.
-func (o *Operator) write() {
-	t := &o.tasks[0]
+// Write does the next write of one of the tasks that are left.
+func (o *Operator) Write(task int) {
+	t := &o.tasks[task]
 	var effect Effect
 	if len(t.Writes) > 0 {
-		effect = t.Writes[0]()
-		t.Writes = t.Writes[1:]
-		effect.At, effect.Who, effect.Action = o.world.Now, o.Name, t.Action
-		effect.Saw = &o.snapshot
-		effect.Disturbed = o.disturbed != o.world.disturbed
-		if effect.Refused != nil {
-			effect.Effect = "refused: " + effect.Refused.Reason
-		}
-		o.world.Log = append(o.world.Log, effect.Write)
+		effect = t.next(o.world, o.Name, o.snapshot, o.disturbed)
 	}
 	if effect.Effect == Conflict {
 		o.seen = -1
-		o.tasks = o.tasks[1:]
+		o.drop(task)
 		o.giveUp(effect.Action)
 		return
 	}
@@ -172,8 +173,24 @@ func (o *Operator) write() {
 	if result := t.result(metav1.NewTime(o.world.Now), effect.Refused); result != nil {
 		o.results = append(o.results, *result)
 	}
-	o.tasks = o.tasks[1:]
+	o.drop(task)
 	if effect.Refused != nil {
 		o.giveUp(effect.Action)
 	}
+}
+
+func (o *Operator) drop(task int) { o.tasks = slices.Delete(o.tasks, task, task+1) }
+
+// next does the next write of a task, and logs it.
+func (t *Task) next(w *World, who string, saw *plan.Snapshot, disturbed int64) Effect {
+	effect := t.Writes[0](w, t)
+	t.Writes = t.Writes[1:]
+	effect.At, effect.Who, effect.Action = w.Now, who, t.Action
+	effect.Saw = saw
+	effect.Disturbed = disturbed != w.disturbed
+	if effect.Refused != nil {
+		effect.Effect = "refused: " + effect.Refused.Reason
+	}
+	w.Log = append(w.Log, effect.Write)
+	return effect
 }

@@ -28,16 +28,15 @@ func (w *World) bind(a plan.PrepareSlot) Effect {
 func (n *Namespace) usable() bool { return n.Exists && !n.Terminating && n.Consented }
 
 // applyBase is one write for each Service, and one for each thing that a former release has left.
-func (w *World) applyBase(a plan.ApplyBase) []func() Effect {
-	n := w.Namespace(a.Slot)
-	var writes []func() Effect
+func (w *World) applyBase(a plan.ApplyBase) []TaskWrite {
+	var writes []TaskWrite
 	for _, m := range w.membersOf(a.Release) {
 		for _, name := range m.Services {
-			writes = append(writes, func() Effect { return w.applyService(n, a, name, m.Name) })
+			writes = append(writes, func(w *World, _ *Task) Effect { return w.applyService(a, name, m.Name) })
 		}
 	}
 	writes = append(writes, w.applyAutoscalers(a)...)
-	return append(writes, func() Effect { return w.prune(n, a) })
+	return append(writes, func(w *World, _ *Task) Effect { return w.prune(a) })
 }
 
 func (w *World) membersOf(ref plan.ReleaseRef) []v1alpha1.ReleaseMember {
@@ -47,7 +46,8 @@ func (w *World) membersOf(ref plan.ReleaseRef) []v1alpha1.ReleaseMember {
 	return nil
 }
 
-func (w *World) applyService(n *Namespace, a plan.ApplyBase, name, member string) Effect {
+func (w *World) applyService(a plan.ApplyBase, name, member string) Effect {
+	n := w.Namespace(a.Slot)
 	if !n.usable() {
 		return gone(n)
 	}
@@ -69,7 +69,8 @@ func gone(n *Namespace) Effect {
 }
 
 // prune removes what Lockstep applied for former releases and this one has not.
-func (w *World) prune(n *Namespace, a plan.ApplyBase) Effect {
+func (w *World) prune(a plan.ApplyBase) Effect {
+	n := w.Namespace(a.Slot)
 	keep := map[string]bool{}
 	for _, m := range w.membersOf(a.Release) {
 		keep[m.Name] = true
@@ -84,62 +85,62 @@ func (w *World) prune(n *Namespace, a plan.ApplyBase) Effect {
 	return Effect{Write: Write{Effect: Written}}
 }
 
-// memberWrites are the two writes of a member: its content first, its epoch and size right after.
-type memberWrites struct {
-	w *World
-	n *Namespace
-	a plan.ApplyMember
-	// found is the release that the first write found, and version what it left.
-	found   string
-	version int64
-}
-
-func (w *World) applyMember(a plan.ApplyMember) []func() Effect {
-	m := &memberWrites{w: w, n: w.Namespace(a.Slot), a: a}
-	return []func() Effect{m.content, m.size}
-}
-
-func (m *memberWrites) content() Effect {
-	if !m.n.usable() {
-		return gone(m.n)
+// applyMember is the two writes of a member: its content first, its epoch and size right after.
+func applyMember(a plan.ApplyMember) []TaskWrite {
+	return []TaskWrite{
+		func(w *World, t *Task) Effect { return w.applyContent(t, a) },
+		func(w *World, t *Task) Effect { return w.applySize(t, a) },
 	}
-	x := m.n.Workload(m.a.Name)
+}
+
+func (w *World) applyContent(t *Task, a plan.ApplyMember) Effect {
+	n := w.Namespace(a.Slot)
+	if !n.usable() {
+		return gone(n)
+	}
+	x := n.Workload(a.Name)
 	if x == nil {
-		return m.create()
+		return w.createMember(n, a)
 	}
-	if x.Epoch > m.a.Epoch {
+	if x.Epoch > a.Epoch {
 		return Effect{Write: Write{Effect: LeftAlone}}
 	}
 	before := x.copy()
-	m.found = x.Release
-	x.Release, x.Labelled, x.Edited = m.a.Release.Name, true, false
-	m.w.touchWorkload(x)
-	m.version = x.version
+	t.found = x.Release
+	if x.Release != a.Release.Name || !x.Labelled || x.Edited { // what says nothing new leaves the generation as it is
+		x.Release, x.Labelled, x.Edited = a.Release.Name, true, false
+		w.touchWorkload(x)
+	}
+	t.version = x.version
 	return Effect{Write: Write{Effect: Written, WorkloadBefore: before, WorkloadAfter: x.copy()}}
 }
 
-func (m *memberWrites) create() Effect {
-	x := &Workload{Kind: m.a.Kind, Name: m.a.Name, Release: m.a.Release.Name, Labelled: true, Epoch: m.a.Epoch, Replicas: m.a.Replicas}
-	m.n.Workloads = append(m.n.Workloads, x)
-	m.w.touchWorkload(x)
+func (w *World) createMember(n *Namespace, a plan.ApplyMember) Effect {
+	x := &Workload{Kind: a.Kind, Name: a.Name, Release: a.Release.Name, Labelled: true, Epoch: a.Epoch, Replicas: a.Replicas}
+	n.Workloads = append(n.Workloads, x)
+	w.touchWorkload(x)
 	return Effect{Write: Write{Effect: Written, WorkloadAfter: x.copy()}}
 }
 
-// size keeps the one of a workload that was found with this release already.
-func (m *memberWrites) size() Effect {
-	x := m.n.Workload(m.a.Name)
+// applySize keeps the one of a workload that was found with this release already.
+func (w *World) applySize(t *Task, a plan.ApplyMember) Effect {
+	x := w.Namespace(a.Slot).Workload(a.Name)
 	switch {
-	case m.version == 0:
+	case t.version == 0:
 		return Effect{}
-	case x == nil || x.version != m.version:
+	case x == nil || x.version != t.version:
 		return Effect{Write: Write{Effect: Conflict}}
 	}
 	before := x.copy()
-	x.Epoch = m.a.Epoch
-	if m.found != m.a.Release.Name || m.a.Asleep {
-		x.Replicas = m.a.Replicas
+	x.Epoch = a.Epoch
+	if (t.found != a.Release.Name || a.Asleep) && x.Replicas != a.Replicas {
+		x.Replicas = a.Replicas
+		x.generation++
 	}
-	m.w.touchWorkload(x)
+	if x.Epoch != before.Epoch || x.Replicas != before.Replicas {
+		x.version = w.nextNumber()
+		w.changed()
+	}
 	return Effect{Write: Write{Effect: Written, WorkloadBefore: before, WorkloadAfter: x.copy()}}
 }
 

@@ -55,6 +55,8 @@ type World struct {
 	watched int64
 	// disturbed counts what the world does to a slot that no one could foresee.
 	disturbed int64
+	// said is the Stack's status as it was last written down for a fingerprint.
+	said *said
 	// left is when users could last be sent to a slot.
 	left map[string]time.Time
 }

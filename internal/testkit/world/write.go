@@ -1,6 +1,7 @@
 package world
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -19,13 +20,15 @@ const (
 
 // Save replaces the Stack's status if nobody else has since it was read.
 func (w *World) Save(who string, read v1alpha1.Stack, status v1alpha1.StackStatus) bool {
-	entry := Write{At: w.Now, Who: who, Effect: Conflict, StatusBefore: w.Stack.Status.DeepCopy()}
+	before := w.Stack.Status
+	entry := Write{At: w.Now, Who: who, Effect: Conflict, StatusBefore: &before}
 	if ok := read.ResourceVersion == w.Stack.ResourceVersion && read.UID == w.Stack.UID; ok {
 		w.Stack.Status = *status.DeepCopy()
 		truncate(&w.Stack.Status)
 		w.Stack.ResourceVersion = w.nextVersion()
 		w.changed()
-		entry.Effect, entry.StatusAfter = Written, w.Stack.Status.DeepCopy()
+		after := w.Stack.Status
+		entry.Effect, entry.StatusAfter = Written, &after
 	}
 	w.Log = append(w.Log, entry)
 	return entry.Effect == Written
@@ -41,10 +44,16 @@ func truncate(s *v1alpha1.StackStatus) {
 	}
 }
 
+// TaskWrite is one write of a task. It holds on to no world, so that it can be done in a fork of the one that it was made for.
+type TaskWrite func(*World, *Task) Effect
+
 // Task is an action as it is carried out: one write after the other.
 type Task struct {
 	Action plan.Action
-	Writes []func() Effect
+	Writes []TaskWrite
+	// found is the release that the first write of a member found, and version what it left.
+	found   string
+	version int64
 	// observes is the key of the result that the action has; empty where success is seen in the cluster.
 	observes string
 	// fails is the key of the result where it is refused; empty where that is the same.
@@ -64,38 +73,38 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 	t := Task{Action: action}
 	switch a := action.(type) {
 	case plan.RenderRelease:
-		return observing(t, s, "render", a.Release, a.Attempt, func() Effect { return w.render(a) })
+		return observing(t, s, "render", a.Release, a.Attempt, func(w *World, _ *Task) Effect { return w.render(a) })
 	case plan.Preflight:
-		return observing(t, s, "preflight", a.Release, a.Attempt, func() Effect { return Effect{} })
+		return observing(t, s, "preflight", a.Release, a.Attempt, func(*World, *Task) Effect { return Effect{} })
 	case plan.VerifyContent:
-		return observing(t, s, "verify", a.Release, a.Attempt, func() Effect { return w.verify(a) })
+		return observing(t, s, "verify", a.Release, a.Attempt, func(w *World, _ *Task) Effect { return w.verify(a) })
 	case plan.DialServices:
-		return observing(t, s, "dial", a.Release, a.Attempt, func() Effect { return w.dial(a) })
+		return observing(t, s, "dial", a.Release, a.Attempt, func(w *World, _ *Task) Effect { return w.dial(a) })
 	case plan.TryEntries:
-		return observing(t, s, "entries", a.Release, a.Attempt, func() Effect { return w.tryEntries() })
+		return observing(t, s, "entries", a.Release, a.Attempt, func(w *World, _ *Task) Effect { return w.tryEntries() })
 	case plan.ApplyBase:
 		return observing(t, s, "base", a.Release, a.Attempt, w.applyBase(a)...)
 	case plan.ApplyMember:
-		t.Writes = w.applyMember(a)
+		t.Writes = applyMember(a)
 	case plan.Scale:
-		t.Writes = []func() Effect{func() Effect { return w.scale(a) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.scale(a) }}
 	case plan.ScaleMinimum:
-		t.Writes = []func() Effect{func() Effect { return w.scaleMinimum(a) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.scaleMinimum(a) }}
 	case plan.WriteEntry:
 		return w.writing(t, s, a)
 	case plan.TakeTurn:
-		t.Writes = []func() Effect{func() Effect { return w.takeTurn(a) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.takeTurn(a) }}
 	case plan.GiveTurn:
-		t.Writes = []func() Effect{func() Effect { return w.giveTurn(a) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.giveTurn(a) }}
 	case plan.PrepareSlot:
-		t.Writes = []func() Effect{func() Effect { return w.makeNamespace(a) }, func() Effect { return w.bind(a) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.makeNamespace(a) }, func(w *World, _ *Task) Effect { return w.bind(a) }}
 	default:
-		t.Writes = []func() Effect{func() Effect { return w.keepRecord(action) }}
+		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.keepRecord(action) }}
 	}
 	return t
 }
 
-func observing(t Task, s plan.Snapshot, key string, r plan.ReleaseRef, attempt int32, writes ...func() Effect) Task {
+func observing(t Task, s plan.Snapshot, key string, r plan.ReleaseRef, attempt int32, writes ...TaskWrite) Task {
 	t.observes, t.Writes = key, writes
 	t.about = v1alpha1.Observation{Key: key, Release: r.UID, Attempt: attempt, OK: true}
 	if units := s.Stack.Status.Units; len(units) > 0 && units[0].Step != nil {
@@ -106,7 +115,7 @@ func observing(t Task, s plan.Snapshot, key string, r plan.ReleaseRef, attempt i
 
 // writing says when an entry was written, or what refused it.
 func (w *World) writing(t Task, s plan.Snapshot, a plan.WriteEntry) Task {
-	t = observing(t, s, plan.WroteKey(a.Entry), plan.ReleaseRef{}, 0, func() Effect { return w.writeEntry(a) })
+	t = observing(t, s, plan.WroteKey(a.Entry), plan.ReleaseRef{}, 0, func(w *World, _ *Task) Effect { return w.writeEntry(a) })
 	if units := s.Stack.Status.Units; len(units) > 0 && units[0].Step != nil {
 		t.about.Attempt = units[0].Step.Attempt
 		if r := w.Release(units[0].ActiveRelease); r != nil {
@@ -151,9 +160,17 @@ func (w *World) render(a plan.RenderRelease) Effect {
 }
 
 func (w *World) start(r *v1alpha1.Release, started *v1alpha1.ReleaseStarted) {
-	r.Status.Started = started.DeepCopy()
+	w.alter(r).Status.Started = started.DeepCopy()
+	w.Content = maps.Clone(w.Content)
 	w.Content[r.Name] = true
 	w.changed()
+}
+
+// alter replaces a Release by a copy that can be written to: forks share what is never changed.
+func (w *World) alter(r *v1alpha1.Release) *v1alpha1.Release {
+	c := *r
+	w.Releases[slices.Index(w.Releases, r)] = &c
+	return &c
 }
 
 func (w *World) stamp() metav1.Time { return metav1.NewTime(w.Now.Truncate(1e9)) }
@@ -282,7 +299,7 @@ func (w *World) endRelease(a plan.EndRelease) bool {
 	if is := outcomeOf(r); is == a.Ended.Outcome || is != a.Was {
 		return false
 	}
-	r.Status.Ended = a.Ended.DeepCopy()
+	w.alter(r).Status.Ended = a.Ended.DeepCopy()
 	w.changed()
 	return true
 }
@@ -301,15 +318,17 @@ func (w *World) DeleteRelease(ref plan.ReleaseRef) {
 	}
 	w.Releases = slices.DeleteFunc(w.Releases, func(r *v1alpha1.Release) bool { return r.UID == ref.UID })
 	w.Decisions = slices.DeleteFunc(w.Decisions, func(d *v1alpha1.Decision) bool { return d.Spec.ReleaseUID == string(ref.UID) })
+	w.Content = maps.Clone(w.Content)
 	delete(w.Content, ref.Name)
 	w.changed()
 }
 
 func (w *World) answer(a plan.AnswerDecision) bool {
-	for _, d := range w.Decisions {
+	for i, d := range w.Decisions {
 		if d.UID == a.UID && d.Status.Result == "" {
-			at := w.stamp()
-			d.Status = v1alpha1.DecisionStatus{Result: a.Result, Message: a.Message, At: &at}
+			at, answered := w.stamp(), *d
+			w.Decisions[i] = &answered
+			answered.Status = v1alpha1.DecisionStatus{Result: a.Result, Message: a.Message, At: &at}
 			w.changed()
 			return true
 		}
