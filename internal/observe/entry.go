@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,7 +28,10 @@ func (p *pass) readEntry(ctx context.Context, i int) error {
 		Service: e.Backend.Service,
 		Port:    e.Backend.Port,
 	}
+	var ahead sync.WaitGroup
+	ahead.Go(func() { p.expectGateways(ctx, spec) })
 	route, found, err := p.route(ctx, spec)
+	ahead.Wait()
 	if err != nil || found != nil {
 		facts.Problem = found
 		return err

@@ -4,6 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
@@ -18,9 +22,28 @@ func (p *pass) prove(ctx context.Context) {
 	if release == nil || unit.ActiveSlot == "" || !p.soon(unit) {
 		return
 	}
-	if p.Proof.Prove(ctx, p.stack, release, unit.ActiveSlot) {
+	if p.Proof.Prove(ctx, p.stack, release, unit.ActiveSlot, p.seenIn(unit.ActiveSlot)) {
 		p.proven = plan.Slot{Name: unit.ActiveSlot, Proven: release.UID}
 	}
+}
+
+// seenIn is what was read in a slot.
+func (p *pass) seenIn(slot string) []client.Object {
+	var all []client.Object
+	for i := range p.stack.Spec.Slots {
+		if p.stack.Spec.Slots[i].Name != slot || p.contents[i] == nil {
+			continue
+		}
+		for _, list := range p.contents[i].lists() {
+			_ = meta.EachListItem(list, func(o runtime.Object) error { // typed lists: it cannot fail
+				if object, ok := o.(client.Object); ok {
+					all = append(all, object)
+				}
+				return nil
+			})
+		}
+	}
+	return all
 }
 
 // soon is whether users may be sent to the active slot by what this pass is read for.

@@ -14,7 +14,7 @@ import (
 // looker counts how often it was asked.
 type looker struct{ asked []string }
 
-func (l *looker) Prove(_ context.Context, _ *v1alpha1.Stack, release *v1alpha1.Release, slot string) bool {
+func (l *looker) Prove(_ context.Context, _ *v1alpha1.Stack, release *v1alpha1.Release, slot string, _ []client.Object) bool {
 	l.asked = append(l.asked, release.Name+" in "+slot)
 	return true
 }
