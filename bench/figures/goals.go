@@ -28,7 +28,8 @@ func goals(r *Results) []Goal {
 	}
 	for _, kind := range Kinds() {
 		w := r.WritesPerRelease[kind]
-		add(w.N, "writes to Stack, Release and entry per release, "+kind, w.StackReleaseEntry, goalWrite)
+		add(w.N, "writes to Stack, Release and entry until a release is live, "+kind, w.UntilLive, goalWrite)
+		add(w.N, "the same until the slot that it replaced is idle, "+kind, w.StackReleaseEntry, goalWrite)
 	}
 	add(r.WholeRelease.N, "whole release: median ratio to its critical path", r.WholeRelease.Ratio.Median, goalWhole)
 	return all
