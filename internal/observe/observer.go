@@ -33,6 +33,8 @@ type Prover interface {
 type Options struct {
 	// Live reads from the API server, and never from a cache.
 	Live client.Reader
+	// Watched reads Stacks as they were last watched. Default: Live.
+	Watched client.Reader
 	// ControllerNamespace holds the frozen content.
 	ControllerNamespace string
 	// Policy is the admission policy for Decisions as it ships. Without it no policy counts as in force.
@@ -55,6 +57,9 @@ type Observer struct {
 
 // New returns an Observer.
 func New(o Options) *Observer {
+	if o.Watched == nil {
+		o.Watched = o.Live
+	}
 	if o.Prober == nil {
 		o.Prober = NewProber()
 	}
