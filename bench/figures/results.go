@@ -45,6 +45,9 @@ type Machine struct {
 	Memory float64 `json:"memoryGiB"`
 	Kernel string  `json:"kernel"`
 	Go     string  `json:"go"`
+	// Load is the mean number of processes that wanted to run, over five minutes at the end: twice the processors say that
+	// something else ran beside the benchmark.
+	Load float64 `json:"load5"`
 }
 
 // Write counts requests of the controller.

@@ -12,6 +12,8 @@ import (
 // Table prints the results for people.
 func (r *Results) Table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	m := r.Machine
+	fmt.Fprintf(w, "\n%d processors (%s), %.1f GiB, Linux %s, load %.1f over five minutes\n", m.CPUs, m.CPU, m.Memory, m.Kernel, m.Load)
 	r.moves(w)
 	r.rest(w)
 	fmt.Fprintln(w, "\nGoals\tat most\tmeasured\t")

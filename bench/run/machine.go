@@ -17,6 +17,7 @@ func machine() figures.Machine {
 		Memory: gibibytes(field("/proc/meminfo", "MemTotal")),
 		Kernel: firstLine("/proc/sys/kernel/osrelease"),
 		Go:     runtime.Version(),
+		Load:   load(firstLine("/proc/loadavg")),
 	}
 }
 
@@ -39,4 +40,14 @@ func firstLine(file string) string {
 	raw, _ := os.ReadFile(file)
 	line, _, _ := strings.Cut(string(raw), "\n")
 	return line
+}
+
+// load is the second of the three averages: that of five minutes.
+func load(averages string) float64 {
+	fields := strings.Fields(averages)
+	if len(fields) < 2 {
+		return 0
+	}
+	average, _ := strconv.ParseFloat(fields[1], 64)
+	return average
 }

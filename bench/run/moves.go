@@ -17,9 +17,9 @@ const (
 	// warmUp is how many requests are served before users are moved, so that every connection is open.
 	warmUp = 100
 	// quiet is how long the old slot must have been left alone for its last request to be the last.
-	quiet = 700 * time.Millisecond
+	quiet = 500 * time.Millisecond
 	// settle is between two moves, so that neither meets what the other has set off.
-	settle = 500 * time.Millisecond
+	settle = 300 * time.Millisecond
 )
 
 // allMoves takes the kinds of entries in turn, so that what the machine does meanwhile meets both.

@@ -12,6 +12,9 @@ import (
 // countedReleases is for how many releases of each kind of entry the writes are counted.
 const countedReleases = 3
 
+// keepForShort is longer than the drainTimeout, as in life.
+const keepForShort = "3s"
+
 // allWrites counts what the controller writes from the creation of a Release until the slot that it replaced is idle.
 func (b *bench) allWrites(ctx context.Context) error {
 	for _, kind := range figures.Kinds() {
@@ -19,7 +22,7 @@ func (b *bench) allWrites(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.keep(ctx, "1s"); err != nil {
+		if err := s.keep(ctx, keepForShort); err != nil {
 			return err
 		}
 		for range countedReleases {
