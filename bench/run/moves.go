@@ -40,6 +40,9 @@ func (b *bench) allMoves(ctx context.Context) error {
 				return fmt.Errorf("cycle %d of %s: %w", i+1, kind, err)
 			}
 		}
+		if err := b.write(); err != nil { // it takes long: what was measured is kept where it is broken off
+			return err
+		}
 	}
 	return nil
 }

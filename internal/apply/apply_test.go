@@ -434,7 +434,9 @@ func TestSizeIsWrittenThoughStatusWas(t *testing.T) {
 	if err := size(7, 6, func(o *unstructured.Unstructured) { w.edit(o, `{"spec":{"minReadySeconds":1}}`) }); !apierrors.IsConflict(err) {
 		t.Errorf("the size was written over another spec: %v", err)
 	}
-	if err := size(7, 6, func(o *unstructured.Unstructured) { w.edit(o, `{"metadata":{"annotations":{"`+v1alpha1.AnnotationEpoch+`":"8"}}}`) }); !apierrors.IsConflict(err) {
+	if err := size(7, 6, func(o *unstructured.Unstructured) {
+		w.edit(o, `{"metadata":{"annotations":{"`+v1alpha1.AnnotationEpoch+`":"8"}}}`)
+	}); !apierrors.IsConflict(err) {
 		t.Errorf("the size was written over a later epoch: %v", err)
 	}
 }

@@ -67,12 +67,25 @@ func (a *Applier) openRoute(ctx context.Context, s *plan.Snapshot, name string) 
 	like.SetName(spec.Key().Name)
 	var reading sync.WaitGroup
 	reading.Go(func() { r.grants = r.grantsMissing(ctx, s) })
-	r.live, err = look(ctx, team, like)
+	if r.live = asObserved(s, name); r.live == nil {
+		r.live, err = look(ctx, team, like)
+	}
 	reading.Wait()
 	if err != nil {
 		return nil, r.refused("reading", err)
 	}
 	return r, nil
+}
+
+// asObserved is the route as the pass has read it a moment ago. Reading it again would tell no more than the write does: that
+// is refused where anyone wrote the route meanwhile, since it carries the resourceVersion. It is nil where there was none.
+func asObserved(s *plan.Snapshot, name string) *unstructured.Unstructured {
+	for i := range s.Entries {
+		if e := &s.Entries[i]; e.Name == name && e.Route != nil {
+			return (&unstructured.Unstructured{Object: e.Route}).DeepCopy()
+		}
+	}
+	return nil
 }
 
 func entrySpec(stack *v1alpha1.Stack, name string) (entry.Spec, error) {

@@ -78,6 +78,9 @@ func describe(facts *plan.Entry, spec entry.Spec, route *unstructured.Unstructur
 	says := entry.Read(spec, route)
 	facts.Exists = says.Found
 	facts.ResourceVersion = says.ResourceVersion
+	if route != nil {
+		facts.Route = route.Object
+	}
 	facts.Epoch = says.FenceEpoch
 	facts.Weights = slices.DeleteFunc(says.Weights, func(w v1alpha1.SlotWeight) bool { return w.Weight == 0 })
 	facts.PreviewSlot = says.Preview
