@@ -42,8 +42,8 @@ soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills,
 	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench
-bench: ## Benchmarks of the planner
-	go test -run '^$$' -bench . -benchmem ./bench/...
+bench: cluster images ## Measure Lockstep beside a bare patch and bare Pods on a real cluster: table, build/bench.json, build/bench.svg (ARGS="-n 5 -only moves")
+	hack/with-cluster $(CLUSTER) go run ./bench/run $(ARGS)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## golangci-lint v2

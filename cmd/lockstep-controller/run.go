@@ -117,6 +117,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, f *flags) error {
 	trigger := &controller.Trigger{}
 	observer := observe.New(observe.Options{
 		Live:                live,
+		Watched:             mgr.GetClient(),
 		ControllerNamespace: f.namespace,
 		Policy:              policy,
 		Source:              observe.NewPoller(observe.PollerOptions{Repository: applier, Changed: trigger.Fire}),

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/fluxcd/pkg/ssa"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -17,16 +18,41 @@ func (a *Applier) applyBase(ctx context.Context, s *plan.Snapshot, act plan.Appl
 	if err != nil {
 		return err
 	}
-	for _, object := range w.base() {
-		apply := func() error { return w.applyObject(ctx, object, act.Epoch) }
-		if render.IsAutoscaler(object) {
-			apply = func() error { return w.applyAutoscaler(ctx, object, act) }
-		}
-		if err := apply(); err != nil {
+	for _, alike := range byKind(w.base()) {
+		if err := w.applyAlike(ctx, alike, act); err != nil {
 			return err
 		}
 	}
 	return a.prune(ctx, s, w, act.Epoch)
+}
+
+// byKind divides objects that are in order into those of one kind, which do not need each other.
+func byKind(sorted []*unstructured.Unstructured) [][]*unstructured.Unstructured {
+	var groups [][]*unstructured.Unstructured
+	for i, object := range sorted {
+		if i == 0 || object.GroupVersionKind() != sorted[i-1].GroupVersionKind() {
+			groups = append(groups, nil)
+		}
+		last := len(groups) - 1
+		groups[last] = append(groups[last], object)
+	}
+	return groups
+}
+
+// applyAtOnce bounds how many objects are applied at the same time.
+const applyAtOnce = 8
+
+func (w *slotWork) applyAlike(ctx context.Context, objects []*unstructured.Unstructured, act plan.ApplyBase) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(applyAtOnce)
+	for _, object := range objects {
+		apply := func() error { return w.applyObject(ctx, object, act.Epoch) }
+		if render.IsAutoscaler(object) {
+			apply = func() error { return w.applyAutoscaler(ctx, object, act) }
+		}
+		group.Go(apply)
+	}
+	return group.Wait()
 }
 
 // base is the content that is no workload, in the order in which it is needed.

@@ -80,7 +80,33 @@ func (m *member) update(ctx context.Context, live *unstructured.Unstructured) er
 	if err != nil {
 		return m.refused("applying", live, err)
 	}
-	return m.resize(ctx, live, applied.GetResourceVersion(), m.act.Epoch, m.newSize(live))
+	return m.resizeApplied(ctx, applied, m.newSize(live))
+}
+
+// resizeTries bounds how often a size is written again whose object was written meanwhile.
+const resizeTries = 5
+
+// resizeApplied writes the size of what was just applied. The cluster's own controllers write status at any moment, and
+// that is no reason to look at everything again; a change of what was applied, or a later epoch, is.
+func (m *member) resizeApplied(ctx context.Context, applied *unstructured.Unstructured, replicas *int32) error {
+	now, err := applied, error(nil)
+	for range resizeTries {
+		err = m.resize(ctx, now, now.GetResourceVersion(), m.act.Epoch, replicas)
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		seen, lookErr := look(ctx, m.team, applied)
+		if lookErr != nil || !sameButStatus(applied, seen) || epochOf(seen) > m.act.Epoch {
+			return err
+		}
+		now = seen
+	}
+	return err
+}
+
+// sameButStatus is whether nobody changed the spec since.
+func sameButStatus(before, now *unstructured.Unstructured) bool {
+	return now != nil && now.GetUID() == before.GetUID() && now.GetGeneration() == before.GetGeneration()
 }
 
 // content of the workload. A node selector is owned as a whole, so that a sleeping DaemonSet's is part of its content.

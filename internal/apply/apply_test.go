@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -409,5 +410,33 @@ func TestDeathBetweenCreateAndSettle(t *testing.T) {
 	w.must(err)
 	if len(spec.Containers[0].Env) != 1 {
 		t.Errorf("what the former release set is still there: %v", spec.Containers[0].Env)
+	}
+}
+
+// TestSizeIsWrittenThoughStatusWas: the cluster's own controllers write status between content and size. Who writes the spec,
+// or a later epoch, keeps the size from being written.
+func TestSizeIsWrittenThoughStatusWas(t *testing.T) {
+	w, ref := deployed(t, frontend)
+	work, err := w.applier.openSlot(w.ctx, w.s, ref, "green")
+	w.must(err)
+	size := func(epoch int64, replicas int32, meanwhile func(*unstructured.Unstructured)) error {
+		applied := w.get("apps/v1", "Deployment", "frontend")
+		meanwhile(applied)
+		m := &member{slotWork: work, act: plan.ApplyMember{Epoch: epoch}}
+		return m.resizeApplied(w.ctx, applied, &replicas)
+	}
+	status := func(o *unstructured.Unstructured) {
+		w.must(server.Client.Status().Patch(w.ctx, o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`))))
+	}
+	if err := size(7, 5, status); err != nil || field(w.get("apps/v1", "Deployment", "frontend"), "spec", "replicas") != int64(5) {
+		t.Errorf("the size was not written: %v", err)
+	}
+	if err := size(7, 6, func(o *unstructured.Unstructured) { w.edit(o, `{"spec":{"minReadySeconds":1}}`) }); !apierrors.IsConflict(err) {
+		t.Errorf("the size was written over another spec: %v", err)
+	}
+	if err := size(7, 6, func(o *unstructured.Unstructured) {
+		w.edit(o, `{"metadata":{"annotations":{"`+v1alpha1.AnnotationEpoch+`":"8"}}}`)
+	}); !apierrors.IsConflict(err) {
+		t.Errorf("the size was written over a later epoch: %v", err)
 	}
 }

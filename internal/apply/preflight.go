@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -139,12 +140,23 @@ func (p *problems) refusal() error {
 	return nil
 }
 
+// dryRun tries all objects at once, and says what was found in their order.
 func (w *slotWork) dryRun(ctx context.Context, found *problems) error {
-	for _, object := range w.objects {
+	tried := make([]error, len(w.objects))
+	group := errgroup.Group{}
+	group.SetLimit(applyAtOnce)
+	for i, object := range w.objects {
 		if w.isUnfit(object, found) {
 			continue
 		}
-		if err := found.take(w.tryApply(ctx, object)); err != nil {
+		group.Go(func() error {
+			tried[i] = w.tryApply(ctx, object)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for _, err := range tried {
+		if err := found.take(err); err != nil {
 			return err
 		}
 	}

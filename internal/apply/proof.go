@@ -35,9 +35,16 @@ type proof struct {
 	release types.UID
 
 	mutex   sync.Mutex
-	objects map[objectKey][sha256.Size]byte
+	objects map[objectKey]compared
 	// whole is how many objects the content has; 0 until all of them were compared.
 	whole int
+}
+
+// compared is an object as it was when it was last found to be as it was frozen.
+type compared struct {
+	sum [sha256.Size]byte
+	// version is its resourceVersion: while it stays, nothing has changed.
+	version string
 }
 
 type objectKey struct {
@@ -63,7 +70,7 @@ func (p *proofs) of(stack *v1alpha1.Stack, slot string, release *v1alpha1.Releas
 	if p.known == nil {
 		p.known = map[proofKey]*proof{}
 	}
-	made := &proof{release: release.UID, objects: map[objectKey][sha256.Size]byte{}}
+	made := &proof{release: release.UID, objects: map[objectKey]compared{}}
 	p.known[key] = made
 	return made
 }
@@ -77,7 +84,11 @@ func (p *proof) holds(want, live *unstructured.Unstructured) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	was, known := p.objects[keyOf(want)]
-	return err == nil && known && was == sum
+	if err != nil || !known || was.sum != sum {
+		return false
+	}
+	p.objects[keyOf(want)] = compared{sum, live.GetResourceVersion()}
+	return true
 }
 
 // keep remembers that live was found to be as it was frozen.
@@ -91,7 +102,7 @@ func (p *proof) keep(want, live *unstructured.Unstructured) error {
 	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.objects[keyOf(want)] = sum
+	p.objects[keyOf(want)] = compared{sum, live.GetResourceVersion()}
 	return nil
 }
 
@@ -132,24 +143,57 @@ func fingerprint(live *unstructured.Unstructured) ([sha256.Size]byte, error) {
 const proveWithin = 500 * time.Millisecond
 
 // Prove reports whether the slot runs what was frozen for the release, and each of its Services answers, as far as that
-// can be told by looking at it once: objects that were compared before must not have changed since. What it cannot tell,
-// VerifyContent and DialServices find out.
-func (a *Applier) Prove(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slotName string) bool {
+// can be told by looking at it once: objects that were compared before must not have changed since. Of those that were seen
+// just now that shows by their resourceVersion; others are read. What it cannot tell, VerifyContent and DialServices find out.
+func (a *Applier) Prove(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slotName string, seen []client.Object) bool {
 	ctx, cancel := context.WithTimeout(ctx, proveWithin)
 	defer cancel()
 	known := a.proofs.of(stack, slotName, release)
 	keys := known.all()
 	team, err := a.team(stack)
-	if err != nil || len(keys) == 0 {
+	if err != nil || len(keys) == 0 || len(seen) == 0 {
 		return false
 	}
+	versions := a.versionsOf(seen)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(compareAtOnce)
-	group.Go(func() error { return a.answered(ctx, stack, release, slotName) })
+	for _, door := range doorsOf(release, servicesAmong(seen)) {
+		group.Go(func() error { return a.knock(ctx, door) })
+	}
 	for _, key := range keys {
-		group.Go(func() error { return known.still(ctx, team, key) })
+		if !known.isAt(key, versions[key]) {
+			group.Go(func() error { return known.still(ctx, team, key) })
+		}
 	}
 	return group.Wait() == nil
+}
+
+// versionsOf are the resourceVersions of objects.
+func (a *Applier) versionsOf(seen []client.Object) map[objectKey]string {
+	versions := map[objectKey]string{}
+	for _, o := range seen {
+		if kind, err := a.Client.GroupVersionKindFor(o); err == nil {
+			versions[objectKey{kind, client.ObjectKeyFromObject(o)}] = o.GetResourceVersion()
+		}
+	}
+	return versions
+}
+
+func servicesAmong(seen []client.Object) []corev1.Service {
+	var services []corev1.Service
+	for _, o := range seen {
+		if s, ok := o.(*corev1.Service); ok {
+			services = append(services, *s)
+		}
+	}
+	return services
+}
+
+// isAt is whether the object was compared at that resourceVersion.
+func (p *proof) isAt(key objectKey, version string) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return version != "" && p.objects[key].version == version
 }
 
 // still fails where the object is not as it was when it was compared.
@@ -161,25 +205,6 @@ func (p *proof) still(ctx context.Context, team client.Client, key objectKey) er
 	}
 	if !p.holds(live, live) {
 		return fmt.Errorf("%s has changed", nameOf(live))
-	}
-	return nil
-}
-
-// answered fails where a Service does not answer at once.
-func (a *Applier) answered(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slotName string) error {
-	services := &corev1.ServiceList{}
-	for _, slot := range stack.Spec.Slots {
-		if slot.Name != slotName {
-			continue
-		}
-		if err := a.Client.List(ctx, services, client.InNamespace(slot.Namespace)); err != nil {
-			return fmt.Errorf("listing the Services of slot %s: %w", slotName, err)
-		}
-	}
-	for _, d := range doorsOf(release, services.Items) {
-		if err := a.knock(ctx, d); err != nil {
-			return err
-		}
 	}
 	return nil
 }

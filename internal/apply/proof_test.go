@@ -4,6 +4,10 @@ import (
 	"context"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
@@ -14,7 +18,7 @@ func TestProve(t *testing.T) {
 	silent := false
 	board := &switchboard{answer: func(_ context.Context, address string) error { return only(!silent, refusal(address)) }}
 	w.applier.Dial = board.dial
-	proven := func() bool { return w.applier.Prove(w.ctx, &w.s.Stack, &w.s.Releases[0], "green") }
+	proven := func() bool { return w.applier.Prove(w.ctx, &w.s.Stack, &w.s.Releases[0], "green", w.seen()) }
 
 	if proven() {
 		t.Error("what was never compared is proven")
@@ -45,7 +49,47 @@ func TestProve(t *testing.T) {
 
 	other := w.s.Releases[0].DeepCopy()
 	other.UID = "uid-of-another"
-	if w.applier.Prove(w.ctx, &w.s.Stack, other, "green") || proven() {
+	if w.applier.Prove(w.ctx, &w.s.Stack, other, "green", w.seen()) || proven() {
 		t.Error("another release is proven by what was compared with the former one, or the former one is remembered")
+	}
+}
+
+// seen is what an observer would have read in the namespace just now.
+func (w *world) seen() []client.Object {
+	w.t.Helper()
+	namespace := w.s.Stack.Namespace + "-green"
+	deployments, services := &appsv1.DeploymentList{}, &corev1.ServiceList{}
+	w.must(w.applier.Client.List(w.ctx, deployments, client.InNamespace(namespace)))
+	w.must(w.applier.Client.List(w.ctx, services, client.InNamespace(namespace)))
+	var all []client.Object
+	for i := range deployments.Items {
+		all = append(all, &deployments.Items[i])
+	}
+	for i := range services.Items {
+		all = append(all, &services.Items[i])
+	}
+	return all
+}
+
+// TestProveReadsOnlyWhatHasChanged: what was seen at the version that it was compared at is not read again.
+func TestProveReadsOnlyWhatHasChanged(t *testing.T) {
+	w, ref := deployed(t, frontend)
+	w.ok(plan.VerifyContent{Release: ref, Slot: "green", Attempt: 1})
+	known := w.applier.proofs.of(&w.s.Stack, "green", &w.s.Releases[0])
+	unchanged := func() (count int) {
+		versions := w.applier.versionsOf(w.seen())
+		for _, key := range known.all() {
+			if known.isAt(key, versions[key]) {
+				count++
+			}
+		}
+		return count
+	}
+	if got := unchanged(); got != 2 { // the Deployment and the Service; what is of other kinds was not seen
+		t.Errorf("%d objects are known by their version, want 2", got)
+	}
+	w.edit(w.get("v1", "Service", "frontend"), `{"metadata":{"labels":{"new":"label"}}}`)
+	if got := unchanged(); got != 1 {
+		t.Errorf("%d objects are known by their version after one of two was changed", got)
 	}
 }

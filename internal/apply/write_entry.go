@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,6 +25,8 @@ type route struct {
 	spec  entry.Spec
 	team  client.Client
 	live  *unstructured.Unstructured
+	// grants are the ReferenceGrants that the route needs, and that are not there as they should be.
+	grants []*unstructured.Unstructured
 }
 
 // writeEntry moves users: one write, which carries the resourceVersion that was read before the intent was saved.
@@ -40,7 +45,7 @@ func (a *Applier) writeEntry(ctx context.Context, s *plan.Snapshot, act plan.Wri
 	if err != nil {
 		return err
 	}
-	if err := r.grant(ctx, s); err != nil {
+	if err := r.grant(ctx); err != nil {
 		return err
 	}
 	return r.write(ctx, want)
@@ -60,11 +65,27 @@ func (a *Applier) openRoute(ctx context.Context, s *plan.Snapshot, name string) 
 	like.SetGroupVersionKind(spec.Kind())
 	like.SetNamespace(spec.Key().Namespace)
 	like.SetName(spec.Key().Name)
-	r.live, err = look(ctx, team, like)
+	var reading sync.WaitGroup
+	reading.Go(func() { r.grants = r.grantsMissing(ctx, s) })
+	if r.live = asObserved(s, name); r.live == nil {
+		r.live, err = look(ctx, team, like)
+	}
+	reading.Wait()
 	if err != nil {
 		return nil, r.refused("reading", err)
 	}
 	return r, nil
+}
+
+// asObserved is the route as the pass has read it a moment ago. Reading it again would tell no more than the write does: that
+// is refused where anyone wrote the route meanwhile, since it carries the resourceVersion. It is nil where there was none.
+func asObserved(s *plan.Snapshot, name string) *unstructured.Unstructured {
+	for i := range s.Entries {
+		if e := &s.Entries[i]; e.Name == name && e.Route != nil {
+			return (&unstructured.Unstructured{Object: e.Route}).DeepCopy()
+		}
+	}
+	return nil
 }
 
 func entrySpec(stack *v1alpha1.Stack, name string) (entry.Spec, error) {
@@ -110,12 +131,40 @@ func (r *route) next(intent v1alpha1.RouteIntent, back bool) (*unstructured.Unst
 	return want, err
 }
 
-// grant makes the ReferenceGrants without which the route may not point into the slots that exist.
-func (r *route) grant(ctx context.Context, s *plan.Snapshot) error {
-	for _, g := range entry.Grants(r.spec) {
-		if !usable(s, g.GetNamespace()) {
-			continue
+// grantsMissing are the ReferenceGrants without which the route may not point into the slots that exist, but for those that
+// are there already: a read takes users less time than a write. One that cannot be read is written, which says why.
+func (r *route) grantsMissing(ctx context.Context, s *plan.Snapshot) []*unstructured.Unstructured {
+	wanted := slices.DeleteFunc(entry.Grants(r.spec), func(g *unstructured.Unstructured) bool { return !usable(s, g.GetNamespace()) })
+	there := make([]bool, len(wanted))
+	var reading sync.WaitGroup
+	for i, g := range wanted {
+		reading.Go(func() {
+			live, err := look(ctx, r.team, g)
+			there[i] = err == nil && live != nil && granted(g, live)
+		})
+	}
+	reading.Wait()
+	var missing []*unstructured.Unstructured
+	for i, g := range wanted {
+		if !there[i] {
+			missing = append(missing, g)
 		}
+	}
+	return missing
+}
+
+// granted is whether live is what it should be.
+func granted(want, live *unstructured.Unstructured) bool {
+	for key, value := range want.GetLabels() {
+		if live.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return equality.Semantic.DeepEqual(want.Object["spec"], live.Object["spec"])
+}
+
+func (r *route) grant(ctx context.Context) error {
+	for _, g := range r.grants {
 		err := r.team.Apply(ctx, client.ApplyConfigurationFromUnstructured(g), client.ForceOwnership, client.FieldOwner(v1alpha1.ManagerEntry))
 		if err != nil {
 			what := fmt.Sprintf("entry %s: making ReferenceGrant %s/%s", r.spec.Entry.Name, g.GetNamespace(), g.GetName())

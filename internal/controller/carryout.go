@@ -21,14 +21,15 @@ import (
 const actionsAtOnce = 8
 
 // carryOut does what the plan says, and reports whether anything may have been written. Actions are independent of each
-// other: one that fails holds up none; but entries are written one after the other, and none after one that was not.
+// other: one that fails holds up none; but entries are written one after the other, and none after one that was not. They go
+// before the rest, which users do not wait for.
 func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next plan.Plan) (wrote bool, err error) {
 	stack := client.ObjectKeyFromObject(&seen.Stack)
 	r.runner.keep(stack, next.Actions)
 	var g errgroup.Group
 	g.SetLimit(actionsAtOnce)
 	failed := make([]error, len(next.Actions))
-	entries := &inOrder{}
+	entries, rest := &inOrder{}, []func(){}
 	for i, action := range next.Actions {
 		if event, ok := action.(plan.Event); ok {
 			r.tell(seen, event)
@@ -46,9 +47,12 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 			entries.add(func() (went bool) { went, failed[i] = r.do(ctx, seen, action); return went })
 			continue
 		}
-		g.Go(func() error { _, failed[i] = r.do(ctx, seen, action); return nil })
+		rest = append(rest, func() { _, failed[i] = r.do(ctx, seen, action) })
 	}
 	entries.run()
+	for _, do := range rest {
+		g.Go(func() error { do(); return nil })
+	}
 	_ = g.Wait()
 	return wrote, errors.Join(failed...)
 }

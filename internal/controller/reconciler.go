@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -46,6 +47,8 @@ type reconciler struct {
 	pace   *pace
 	meter  *meter
 	places *places
+	// patience is with what is only told.
+	patience *patience
 }
 
 // Reconcile makes one pass: it observes, plans, saves what is intended, and carries it out.
@@ -64,6 +67,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	seen.Results = mail.observations()
 	next := r.next(*seen, r.clock.Now())
 	was := seen.Stack.Status
+	later := r.later(stack, was, next.Status)
+	if !later.IsZero() {
+		return r.goOn(ctx, seen, next, later)
+	}
 	saved, err := r.save(ctx, seen, next.Status)
 	if err != nil {
 		return lostRace(err)
@@ -79,6 +86,32 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return r.rest(stack, next, saved || wrote), nil
 }
 
+// later is when a status has to be saved that only tells; the zero time where there is nothing to put off.
+func (r *reconciler) later(stack types.NamespacedName, was, is v1alpha1.StackStatus) time.Time {
+	if equality.Semantic.DeepEqual(was, is) || !plan.Telling(was, is) {
+		return time.Time{}
+	}
+	return r.patience.until(stack, r.clock.Now())
+}
+
+// goOn carries out a plan whose status is saved later. The results that it was made of are kept until then; events would be
+// told again by each pass, and are left to the one that saves.
+func (r *reconciler) goOn(ctx context.Context, seen *plan.Snapshot, next plan.Plan, later time.Time) (ctrl.Result, error) {
+	stack := client.ObjectKeyFromObject(&seen.Stack)
+	r.meter.saw(transition{stack: stack, was: seen.Stack.Status, is: next.Status, releases: seen.Releases, at: r.clock.Now()})
+	ctx = r.places.saw(ctx, stack, next.Status)
+	seen.Stack.Status = next.Status
+	next.Actions = slices.DeleteFunc(next.Actions, func(a plan.Action) bool { _, tells := a.(plan.Event); return tells })
+	wrote, err := r.carryOut(ctx, seen, next)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if next.Wake.IsZero() || later.Before(next.Wake) {
+		next.Wake = later
+	}
+	return r.rest(stack, next, wrote), nil
+}
+
 // save writes the status with the resourceVersion that the Stack was read with, and reports whether there was anything
 // to write.
 func (r *reconciler) save(ctx context.Context, seen *plan.Snapshot, next v1alpha1.StackStatus) (bool, error) {
@@ -91,6 +124,7 @@ func (r *reconciler) save(ctx context.Context, seen *plan.Snapshot, next v1alpha
 		return false, fmt.Errorf("saving the status: %w", err)
 	}
 	seen.Stack.ResourceVersion, seen.Stack.Status = stack.ResourceVersion, next
+	r.patience.save(client.ObjectKeyFromObject(stack), r.clock.Now())
 	return true, nil
 }
 
@@ -120,4 +154,5 @@ func (r *reconciler) forget(stack types.NamespacedName) {
 	r.pace.forget(stack)
 	r.meter.forget(stack)
 	r.places.forget(stack)
+	r.patience.forget(stack)
 }

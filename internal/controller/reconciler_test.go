@@ -96,12 +96,13 @@ func newWorld(t *testing.T, funcs interceptor.Funcs) *world {
 	in := newInbox()
 	w.reconciler = &reconciler{
 		client: c, observer: liveObserver{c}, applier: w.applier, events: w.events, clock: w.clock,
-		next:   func(s plan.Snapshot, _ time.Time) plan.Plan { return w.plan(s) },
-		inbox:  in,
-		runner: newRunner(in, w.clock, func(stack types.NamespacedName) { w.passes <- stack }),
-		pace:   newPace(),
-		meter:  newMeter(),
-		places: newPlaces(logr.Discard()),
+		next:     func(s plan.Snapshot, _ time.Time) plan.Plan { return w.plan(s) },
+		inbox:    in,
+		runner:   newRunner(in, w.clock, func(stack types.NamespacedName) { w.passes <- stack }),
+		pace:     newPace(),
+		meter:    newMeter(),
+		places:   newPlaces(logr.Discard()),
+		patience: newPatience(),
 	}
 	return w
 }

@@ -94,6 +94,7 @@ func newReconciler(mgr ctrl.Manager, o Options) *reconciler {
 		pace:     newPace(),
 		meter:    shared(),
 		places:   newPlaces(mgr.GetLogger().WithValues("controller", "stack")),
+		patience: newPatience(),
 	}
 }
 

@@ -12,9 +12,15 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
+// readOthers reads all other Stacks. Whoever shares a queue group must not miss the one that has the turn. Claims can be
+// judged by what was watched: an older Stack was seen before a younger one.
 func (p *pass) readOthers(ctx context.Context) error {
 	var stacks v1alpha1.StackList
-	if err := p.Live.List(ctx, &stacks); err != nil {
+	reader := p.Watched
+	if p.stack.Spec.Queue.Group != "" {
+		reader = p.Live
+	}
+	if err := reader.List(ctx, &stacks); err != nil {
 		return fmt.Errorf("listing stacks: %w", err)
 	}
 	for i := range stacks.Items {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,7 +28,10 @@ func (p *pass) readEntry(ctx context.Context, i int) error {
 		Service: e.Backend.Service,
 		Port:    e.Backend.Port,
 	}
+	var ahead sync.WaitGroup
+	ahead.Go(func() { p.expectGateways(ctx, spec) })
 	route, found, err := p.route(ctx, spec)
+	ahead.Wait()
 	if err != nil || found != nil {
 		facts.Problem = found
 		return err
@@ -74,6 +78,9 @@ func describe(facts *plan.Entry, spec entry.Spec, route *unstructured.Unstructur
 	says := entry.Read(spec, route)
 	facts.Exists = says.Found
 	facts.ResourceVersion = says.ResourceVersion
+	if route != nil {
+		facts.Route = route.Object
+	}
 	facts.Epoch = says.FenceEpoch
 	facts.Weights = slices.DeleteFunc(says.Weights, func(w v1alpha1.SlotWeight) bool { return w.Weight == 0 })
 	facts.PreviewSlot = says.Preview

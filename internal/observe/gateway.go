@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -49,11 +50,50 @@ func (p *pass) gatewaysMissing(ctx context.Context, spec entry.Spec, route *unst
 	return nil, nil
 }
 
+// gateways are read once in a pass, however many ask for them.
+type gateways struct {
+	mu   sync.Mutex
+	read map[string]func() (*unstructured.Unstructured, error)
+}
+
+func (g *gateways) of(key string, read func() (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
+	g.mu.Lock()
+	if g.read == nil {
+		g.read = map[string]func() (*unstructured.Unstructured, error){}
+	}
+	if g.read[key] == nil {
+		g.read[key] = sync.OnceValues(read)
+	}
+	once := g.read[key]
+	g.mu.Unlock()
+	return once()
+}
+
 func (p *pass) gateway(ctx context.Context, spec entry.Spec, parent entry.Parent) (*unstructured.Unstructured, error) {
-	gateway := &unstructured.Unstructured{}
-	gateway.SetGroupVersionKind(gatewayKind(spec))
-	err := p.Live.Get(ctx, types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}, gateway)
-	return gateway, err
+	kind := gatewayKind(spec)
+	return p.gateways.of(kind.Group+" "+parent.Namespace+"/"+parent.Name, func() (*unstructured.Unstructured, error) {
+		gateway := &unstructured.Unstructured{}
+		gateway.SetGroupVersionKind(kind)
+		err := p.Live.Get(ctx, types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}, gateway)
+		return gateway, err
+	})
+}
+
+// expectGateways reads the gateways of a route that Lockstep makes while the route itself is being read. What comes of it
+// is looked at later.
+func (p *pass) expectGateways(ctx context.Context, spec entry.Spec) {
+	if spec.Adopted() {
+		return
+	}
+	made, err := entry.Write(spec, nil, p.trialIntent(0))
+	if err != nil {
+		return
+	}
+	for _, parent := range entry.Parents(spec, made) {
+		if parent.Kind == entry.KindGateway {
+			_, _ = p.gateway(ctx, spec, parent)
+		}
+	}
 }
 
 // decode reads the part of an object that T names.

@@ -24,15 +24,17 @@ type Drifter interface {
 }
 
 // Prover reports whether a slot runs what was frozen for the release, with every Service answering, where that can be told
-// quickly.
+// quickly. Seen is what was read in the slot just now: its Services, and what else was read besides.
 type Prover interface {
-	Prove(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slot string) bool
+	Prove(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, slot string, seen []client.Object) bool
 }
 
 // Options are what an Observer needs.
 type Options struct {
 	// Live reads from the API server, and never from a cache.
 	Live client.Reader
+	// Watched reads Stacks as they were last watched. Default: Live.
+	Watched client.Reader
 	// ControllerNamespace holds the frozen content.
 	ControllerNamespace string
 	// Policy is the admission policy for Decisions as it ships. Without it no policy counts as in force.
@@ -55,6 +57,9 @@ type Observer struct {
 
 // New returns an Observer.
 func New(o Options) *Observer {
+	if o.Watched == nil {
+		o.Watched = o.Live
+	}
 	if o.Prober == nil {
 		o.Prober = NewProber()
 	}
@@ -91,6 +96,7 @@ type pass struct {
 	// proven is the slot that was proven in this pass, and of which release.
 	proven   plan.Slot
 	contents []*contents
+	gateways gateways
 }
 
 func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
@@ -110,26 +116,26 @@ func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
 
 // read does all that asks the cluster, at once: how long a switch takes depends on it.
 func (p *pass) read(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.readReleases(inner) })
+	g.Go(func() error { return p.readPolicy(inner) })
 	g.Go(func() error {
-		err := p.readReleases(ctx)
-		p.prove(ctx)
-		return err
-	})
-	g.Go(func() error { return p.readPolicy(ctx) })
-	g.Go(func() error {
-		if err := p.readOthers(ctx); err != nil {
+		if err := p.readOthers(inner); err != nil {
 			return err
 		}
-		return p.readTurn(ctx)
+		return p.readTurn(inner)
 	})
 	for i := range p.stack.Spec.Slots {
-		g.Go(func() error { return p.readSlot(ctx, i) })
+		g.Go(func() error { return p.readSlot(inner, i) })
 	}
 	for i := range p.entries {
-		g.Go(func() error { return p.readEntry(ctx, i) })
+		g.Go(func() error { return p.readEntry(inner, i) })
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	p.prove(ctx)
+	return nil
 }
 
 // conclude works out what follows from several readings together.

@@ -14,7 +14,7 @@ import (
 // looker counts how often it was asked.
 type looker struct{ asked []string }
 
-func (l *looker) Prove(_ context.Context, _ *v1alpha1.Stack, release *v1alpha1.Release, slot string) bool {
+func (l *looker) Prove(_ context.Context, _ *v1alpha1.Stack, release *v1alpha1.Release, slot string, _ []client.Object) bool {
 	l.asked = append(l.asked, release.Name+" in "+slot)
 	return true
 }
@@ -32,12 +32,15 @@ func TestASlotIsProvenWhenUsersMayBeSentThere(t *testing.T) {
 		step     v1alpha1.StepKind
 		route    string
 		decision *v1alpha1.Decision
+		steps    []v1alpha1.Step
 		want     bool
 	}{
 		"at the hold":               {step: v1alpha1.StepHold},
 		"at the hold, promoted":     {step: v1alpha1.StepHold, decision: promote, want: true},
 		"at the hold, aborted":      {step: v1alpha1.StepHold, decision: abort},
 		"while members deploy":      {step: v1alpha1.StepDeploy, decision: promote},
+		"while the last get ready":  {step: v1alpha1.StepCheck, steps: []v1alpha1.Step{{Kind: v1alpha1.StepCheck}, {Kind: v1alpha1.StepSwitch}}, want: true},
+		"before the hold":           {step: v1alpha1.StepCheck, steps: []v1alpha1.Step{{Kind: v1alpha1.StepCheck}, {Kind: v1alpha1.StepHold}, {Kind: v1alpha1.StepSwitch}}},
 		"before the switch":         {step: v1alpha1.StepSwitch, want: true},
 		"while the switch goes on":  {step: v1alpha1.StepSwitch, route: "green"},
 		"while it is being aborted": {step: v1alpha1.StepAbort, decision: promote},
@@ -48,17 +51,22 @@ func TestASlotIsProvenWhenUsersMayBeSentThere(t *testing.T) {
 				Name: "all", ActiveRelease: "r2", ActiveSlot: "green", Step: &v1alpha1.StepStatus{Kind: test.step, Attempt: 1},
 				Route: &v1alpha1.RouteIntent{Live: test.route},
 			}}
-			objects := []client.Object{stack, active.DeepCopy()}
+			release := active.DeepCopy()
+			release.Status.Started.Steps = test.steps
+			objects := []client.Object{stack, release}
 			if test.decision != nil {
 				objects = append(objects, test.decision.DeepCopy())
 			}
-			l := &looker{}
-			s, err := New(Options{Live: cluster(t, interceptor.Funcs{}, objects...), ControllerNamespace: controllerNamespace, Proof: l}).Observe(t.Context(), shop)
+			l, d := &looker{}, &drifter{}
+			s, err := New(Options{Live: cluster(t, interceptor.Funcs{}, objects...), ControllerNamespace: controllerNamespace, Proof: l, Drift: d}).Observe(t.Context(), shop)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := len(l.asked) == 1 && l.asked[0] == "r2 in green"; got != test.want {
 				t.Errorf("asked for %v", l.asked)
+			}
+			if compared := test.step == v1alpha1.StepCheck && test.want; (d.asked == 1) != compared {
+				t.Errorf("compared %v", d.asked)
 			}
 			if got := s.Slots[1].Proven == "uid-r2"; got != test.want || s.Slots[0].Proven != "" {
 				t.Errorf("proven: %q, %q", s.Slots[0].Proven, s.Slots[1].Proven)

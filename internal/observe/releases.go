@@ -18,16 +18,32 @@ import (
 // contentReaders bounds how many Secrets are looked for at once.
 const contentReaders = 16
 
+// readReleases reads what belongs to releases all at once: how long a switch takes depends on it.
 func (p *pass) readReleases(ctx context.Context) error {
 	var releases v1alpha1.ReleaseList
-	if err := p.Live.List(ctx, &releases, client.InNamespace(p.stack.Namespace)); err != nil {
-		return fmt.Errorf("listing releases: %w", err)
+	var decisions v1alpha1.DecisionList
+	var kept map[string]bool
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return listing("releases", p.Live.List(inner, &releases, client.InNamespace(p.stack.Namespace)))
+	})
+	g.Go(func() error {
+		return listing("decisions", p.Live.List(inner, &decisions, client.InNamespace(p.stack.Namespace)))
+	})
+	g.Go(func() (err error) { kept, err = p.labelledContent(inner); return err })
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	p.snapshot.Releases = releasesOf(p.stack.Name, releases.Items)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.readDecisions(ctx) })
-	g.Go(func() error { return p.readContent(ctx) })
-	return g.Wait()
+	p.snapshot.Decisions = unanswered(decisions.Items, p.snapshot.Releases)
+	return p.readContent(ctx, kept)
+}
+
+func listing(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", what, err)
+	}
+	return nil
 }
 
 func releasesOf(stack string, all []v1alpha1.Release) []v1alpha1.Release {
@@ -38,15 +54,6 @@ func releasesOf(stack string, all []v1alpha1.Release) []v1alpha1.Release {
 		}
 	}
 	return own
-}
-
-func (p *pass) readDecisions(ctx context.Context) error {
-	var decisions v1alpha1.DecisionList
-	if err := p.Live.List(ctx, &decisions, client.InNamespace(p.stack.Namespace)); err != nil {
-		return fmt.Errorf("listing decisions: %w", err)
-	}
-	p.snapshot.Decisions = unanswered(decisions.Items, p.snapshot.Releases)
-	return nil
 }
 
 func unanswered(all []v1alpha1.Decision, releases []v1alpha1.Release) []v1alpha1.Decision {
@@ -64,8 +71,9 @@ func unanswered(all []v1alpha1.Decision, releases []v1alpha1.Release) []v1alpha1
 }
 
 // readContent looks for every Secret of every started release once. Releases share Secrets: they are content-addressed.
-func (p *pass) readContent(ctx context.Context) error {
-	missing, err := p.missingSecrets(ctx, secretsOf(p.snapshot.Releases))
+// Those that were kept when the releases were read need no look of their own.
+func (p *pass) readContent(ctx context.Context, kept map[string]bool) error {
+	missing, err := p.missingSecrets(ctx, secretsOf(p.snapshot.Releases), kept)
 	if err != nil {
 		return err
 	}
@@ -94,19 +102,16 @@ func secretsOf(releases []v1alpha1.Release) map[string]bool {
 	return names
 }
 
-// missingSecrets looks at the labelled ones all at once, and then for each of those that it did not see.
-func (p *pass) missingSecrets(ctx context.Context, names map[string]bool) (map[string]bool, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	if err := p.dropLabelled(ctx, names); err != nil {
-		return nil, err
-	}
+// missingSecrets looks for each of those that were not seen among the labelled ones: they may have been made since.
+func (p *pass) missingSecrets(ctx context.Context, names, kept map[string]bool) (map[string]bool, error) {
 	missing := map[string]bool{}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(contentReaders)
 	for name := range names {
+		if kept[name] {
+			continue
+		}
 		g.Go(func() error {
 			found, err := p.secretExists(ctx, name)
 			mu.Lock()
@@ -118,21 +123,22 @@ func (p *pass) missingSecrets(ctx context.Context, names map[string]bool) (map[s
 	return missing, g.Wait()
 }
 
-// dropLabelled takes those names out that a list of the Stack's content has. Whoever may not list looks for each.
-func (p *pass) dropLabelled(ctx context.Context, names map[string]bool) error {
+// labelledContent are the Secrets that are labelled as this Stack's content. Whoever may not list sees none.
+func (p *pass) labelledContent(ctx context.Context) (map[string]bool, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	err := p.Live.List(ctx, list, client.InNamespace(p.ControllerNamespace), client.HasLabels{v1alpha1.LabelContent},
 		client.MatchingLabels{v1alpha1.LabelStack: p.stack.Name, v1alpha1.LabelStackNamespace: p.stack.Namespace})
 	if err != nil && !lasting(err) {
-		return fmt.Errorf("listing frozen content: %w", err)
+		return nil, fmt.Errorf("listing frozen content: %w", err)
 	}
+	kept := map[string]bool{}
 	for i := range list.Items {
 		if list.Items[i].DeletionTimestamp == nil {
-			delete(names, list.Items[i].Name)
+			kept[list.Items[i].Name] = true
 		}
 	}
-	return nil
+	return kept, nil
 }
 
 // secretExists asks for metadata alone: what is in the Secret is nobody's business here.

@@ -171,6 +171,8 @@ type Entry struct {
 	Problem *Problem
 	// ResourceVersion that a write must carry.
 	ResourceVersion string
+	// Route is the whole of it as it was read, for whoever writes it; nil where there is none. Nothing is planned by it.
+	Route map[string]any
 	// Epoch that the route carries; 0 where Lockstep never wrote it.
 	Epoch int64
 	// Weights in percent, of slots that get any.

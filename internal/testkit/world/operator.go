@@ -108,15 +108,23 @@ func (o *Operator) saysNothingNew() bool {
 func (o *Operator) save() {
 	next, same := *o.next, o.saysNothingNew()
 	o.next = nil
-	if !same && !o.world.Save(o.Name, o.snapshot.Stack, next.Status) {
+	late := !same && o.chance != nil && o.chance.Intn(2) == 0 && plan.Telling(o.snapshot.Stack.Status, next.Status)
+	if !same && !late && !o.world.Save(o.Name, o.snapshot.Stack, next.Status) {
 		o.Idle, o.seen, o.Wake = false, -1, time.Time{}
 		return
 	}
 	saved := *o.snapshot
 	saved.Stack.Status = next.Status
 	o.snapshot = &saved
-	o.results = nil
 	o.Last, o.Wake, o.Idle = next, next.Wake, same && len(next.Actions) == 0
+	if late {
+		// What is only told may be saved by a later pass, and what it was made of is kept until then.
+		if later := o.world.Now.Add(time.Second); o.Wake.IsZero() || later.Before(o.Wake) {
+			o.Wake = later
+		}
+	} else {
+		o.results = nil
+	}
 	for _, a := range next.Actions {
 		if _, tells := a.(plan.Event); !tells {
 			o.tasks = append(o.tasks, o.world.Begin(*o.snapshot, a))
