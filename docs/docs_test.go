@@ -168,7 +168,9 @@ func withoutCode(text string) string {
 func code(text string) []string {
 	var lines []string
 	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		lines = append(lines, strings.Split(m[2], "\n")...)
+		for line := range strings.SplitSeq(m[2], "\n") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
 	}
 	for _, m := range span.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
 		lines = append(lines, m[1])
@@ -245,30 +247,15 @@ func TestCookbook(t *testing.T) {
 
 // TestFragments: what a page shows of a Stack's spec is good, once the rest is put to it.
 func TestFragments(t *testing.T) {
-	rest := map[string]string{
-		"source":  "  source: {git: {url: \"https://git.example.com/shop.git\"}, plain: {}}\n",
-		"entries": "  entries: [{name: web, httpRoute: {name: shop-web}, backend: {service: frontend, port: 80}}]\n",
-	}
-	begins := regexp.MustCompile(`(?m)^(source|start|slots|entries|members|sessions|strategy|queue|ignore|deadlines|suspend):`)
 	seen := map[string]int{}
 	for _, path := range pages(t) {
 		for _, m := range fence.FindAllStringSubmatch(read(t, path), -1) {
-			if m[1] != "yaml" || begins.FindStringIndex(m[2]) == nil || begins.FindStringIndex(m[2])[0] != 0 {
+			text := outdented(m[2])
+			if m[1] != "yaml" || !begins.MatchString(text) {
 				continue
 			}
 			seen[path]++
-			text := "apiVersion: lockstep.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
-				"  " + strings.ReplaceAll(m[2], "\n", "\n  ") + "\n"
-			for field, value := range rest {
-				if !strings.Contains("\n"+m[2], "\n"+field+":") {
-					text += value
-				}
-			}
-			file := filepath.Join(t.TempDir(), "stack.yaml")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			lint(t, path, file)
+			lint(t, path, whole(t, text))
 		}
 	}
 	if seen["entries.md"] < 2 {
@@ -276,6 +263,32 @@ func TestFragments(t *testing.T) {
 	}
 }
 
+// begins is how a part of a Stack's spec begins.
+var begins = regexp.MustCompile(`^(source|start|slots|entries|members|sessions|strategy|queue|ignore|deadlines|suspend):`)
+
+// outdented takes the indentation of the first line, as in a list, off all lines.
+func outdented(text string) string {
+	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	return strings.ReplaceAll(strings.TrimPrefix(text, indent), "\n"+indent, "\n")
+}
+
+// whole is a file with a Stack around a part of its spec.
+func whole(t *testing.T, part string) string {
+	t.Helper()
+	text := "apiVersion: lockstep.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+		"  " + strings.ReplaceAll(part, "\n", "\n  ") + "\n"
+	if !strings.Contains("\n"+part, "\nsource:") {
+		text += "  source: {git: {url: \"https://git.example.com/shop.git\"}, plain: {}}\n"
+	}
+	if !strings.Contains("\n"+part, "\nentries:") {
+		text += "  entries: [{name: web, httpRoute: {name: shop-web}, backend: {service: frontend, port: 80}}]\n"
+	}
+	file := filepath.Join(t.TempDir(), "stack.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 func lint(t *testing.T, path, file string, flags ...string) {
 	t.Helper()
 	var out bytes.Buffer
