@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -197,6 +198,9 @@ func parse(args []string) error {
 	if err != nil {
 		return err
 	}
+	if !command.HasParent() {
+		return fmt.Errorf("there is no command %s", args[0])
+	}
 	if err := command.ParseFlags(rest); err != nil {
 		return err
 	}
@@ -289,6 +293,7 @@ func whole(t *testing.T, part string) string {
 	}
 	return file
 }
+
 func lint(t *testing.T, path, file string, flags ...string) {
 	t.Helper()
 	var out bytes.Buffer
