@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -21,9 +22,16 @@ import (
 
 	"github.com/lockstep-dev/lockstep/internal/cli"
 	"github.com/lockstep-dev/lockstep/internal/controller"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 const root = ".."
+
+// TestMain may be the child that renders.
+func TestMain(m *testing.M) {
+	render.MaybeChild()
+	os.Exit(m.Run())
+}
 
 // TestReasons: whoever is on call finds every reason, and none that does not exist.
 func TestReasons(t *testing.T) {
@@ -161,7 +169,9 @@ func withoutCode(text string) string {
 func code(text string) []string {
 	var lines []string
 	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		lines = append(lines, strings.Split(m[2], "\n")...)
+		for line := range strings.SplitSeq(m[2], "\n") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
 	}
 	for _, m := range span.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
 		lines = append(lines, m[1])
@@ -187,6 +197,9 @@ func parse(args []string) error {
 	command, rest, err := newCommand(&bytes.Buffer{}).Find(args)
 	if err != nil {
 		return err
+	}
+	if !command.HasParent() {
+		return fmt.Errorf("there is no command %s", args[0])
 	}
 	if err := command.ParseFlags(rest); err != nil {
 		return err
@@ -221,32 +234,71 @@ func TestStacks(t *testing.T) {
 	}
 }
 
-// TestEntries: the entries of entries.md are good ones too.
-func TestEntries(t *testing.T) {
-	const head = "apiVersion: lockstep.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop, namespace: shop}\n" +
-		"spec:\n  source: {git: {url: \"https://git.example.com/shop.git\"}, plain: {}}\n"
-	seen := 0
-	for _, m := range fence.FindAllStringSubmatch(read(t, "entries.md"), -1) {
-		if !strings.HasPrefix(m[2], "entries:") {
+// TestCookbook: every Stack of the cookbook can be rendered, from the repository of the shop where it has no objects of its
+// own.
+func TestCookbook(t *testing.T) {
+	for _, m := range fence.FindAllStringSubmatch(read(t, "cookbook.md"), -1) {
+		if m[1] != "yaml" || !strings.Contains(m[2], "kind: Stack\n") {
 			continue
 		}
-		seen++
 		file := filepath.Join(t.TempDir(), "stack.yaml")
-		if err := os.WriteFile(file, []byte(head+"  "+strings.ReplaceAll(m[2], "\n", "\n  ")+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(m[2]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		lint(t, "entries.md", file)
-	}
-	if seen < 2 {
-		t.Errorf("%d entries are shown, want those of a made and of an adopted route", seen)
+		lint(t, "cookbook.md", file, "--checkout", filepath.Join(root, "examples", "shop", "repo"))
 	}
 }
 
-func lint(t *testing.T, path, file string) {
+// TestFragments: what a page shows of a Stack's spec is good, once the rest is put to it.
+func TestFragments(t *testing.T) {
+	seen := map[string]int{}
+	for _, path := range pages(t) {
+		for _, m := range fence.FindAllStringSubmatch(read(t, path), -1) {
+			text := outdented(m[2])
+			if m[1] != "yaml" || !begins.MatchString(text) {
+				continue
+			}
+			seen[path]++
+			lint(t, path, whole(t, text))
+		}
+	}
+	if seen["entries.md"] < 2 {
+		t.Errorf("entries.md shows %d lists of entries, want those of a made and of an adopted route", seen["entries.md"])
+	}
+}
+
+// begins is how a part of a Stack's spec begins.
+var begins = regexp.MustCompile(`^(source|start|slots|entries|members|sessions|strategy|queue|ignore|deadlines|suspend):`)
+
+// outdented takes the indentation of the first line, as in a list, off all lines.
+func outdented(text string) string {
+	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	return strings.ReplaceAll(strings.TrimPrefix(text, indent), "\n"+indent, "\n")
+}
+
+// whole is a file with a Stack around a part of its spec.
+func whole(t *testing.T, part string) string {
+	t.Helper()
+	text := "apiVersion: lockstep.dev/v1alpha1\nkind: Stack\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+		"  " + strings.ReplaceAll(part, "\n", "\n  ") + "\n"
+	if !strings.Contains("\n"+part, "\nsource:") {
+		text += "  source: {git: {url: \"https://git.example.com/shop.git\"}, plain: {}}\n"
+	}
+	if !strings.Contains("\n"+part, "\nentries:") {
+		text += "  entries: [{name: web, httpRoute: {name: shop-web}, backend: {service: frontend, port: 80}}]\n"
+	}
+	file := filepath.Join(t.TempDir(), "stack.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func lint(t *testing.T, path, file string, flags ...string) {
 	t.Helper()
 	var out bytes.Buffer
 	command := newCommand(&out)
-	command.SetArgs([]string{"lint", file})
+	command.SetArgs(append([]string{"lint", file}, flags...))
 	if err := command.ExecuteContext(t.Context()); err != nil {
 		t.Errorf("%s shows a Stack that is not good: %v\n%s", path, err, out.String())
 	}
@@ -361,7 +413,7 @@ func TestMetrics(t *testing.T) {
 func pages(t *testing.T) []string {
 	t.Helper()
 	all := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")}
-	for _, pattern := range []string{"*.md", "adr/*.md"} {
+	for _, pattern := range []string{"*.md", "adr/*.md", "howto/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

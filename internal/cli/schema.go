@@ -79,7 +79,7 @@ func newSchema(props *apiextensionsv1.JSONSchemaProps) (*definition, error) {
 func (s *definition) judge(ctx context.Context, obj map[string]any) []string {
 	var found []string
 	for _, path := range pruning.PruneWithOptions(obj, s.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}) {
-		found = append(found, fmt.Sprintf("%s: there is no such field; remove it, or look for a slip of the pen", path))
+		found = append(found, unknownField(path))
 	}
 	defaulting.PruneNonNullableNullsWithoutDefaults(obj, s.structural)
 	defaulting.Default(obj, s.structural)
@@ -90,6 +90,14 @@ func (s *definition) judge(ctx context.Context, obj map[string]any) []string {
 		errs = broken
 	}
 	return append(found, sentences(errs)...)
+}
+
+// unknownField knows the trap of YAML 1.1, which kubectl reads too: a bare on is a boolean, and no name.
+func unknownField(path string) string {
+	if before, is := strings.CutSuffix(path, ".true"); is {
+		return fmt.Sprintf(`%s: a key is read as the boolean true, as YAML does with a bare on; put it into quotes: "on"`, before)
+	}
+	return path + ": there is no such field; remove it, or look for a slip of the pen"
 }
 
 func sentences(errs field.ErrorList) []string {
