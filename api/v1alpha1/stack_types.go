@@ -46,7 +46,7 @@ type StackList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.members) || self.members.all(m, !has(m.dependsOn) || m.dependsOn.all(d, d.name != m.name))",message="a member cannot depend on itself; remove it from its own dependsOn"
 // +kubebuilder:validation:XValidation:rule="!has(self.slots) || self.slots.all(s, self.slots.exists_one(t, t.__namespace__ == s.__namespace__))",message="two slots name the same namespace; give each slot a namespace of its own"
-// +kubebuilder:validation:XValidation:rule="!has(self.source.inline) || !has(self.start) || !has(self.start.on) || self.start.on == 'Manual'",message="start.on: Commit watches a repository, and source.inline is none; set start.on: Manual"
+// +kubebuilder:validation:XValidation:rule="!has(self.source.inline) || !has(self.start) || !has(self.start.when) || self.start.when == 'Manual'",message="start.when: Commit watches a repository, and source.inline is none; set start.when: Manual"
 type StackSpec struct {
 	// source is where the manifests of the whole stack come from.
 	// +required
@@ -234,30 +234,30 @@ type LocalRef struct {
 	Name string `json:"name"`
 }
 
-// StartOn says what starts a release.
+// StartWhen says what starts a release.
 // +kubebuilder:validation:Enum=Manual;Commit;Tag
-type StartOn string
+type StartWhen string
 
 // What starts a release.
 const (
 	// StartManual waits for a Release that a person or a pipeline makes.
-	StartManual StartOn = "Manual"
+	StartManual StartWhen = "Manual"
 	// StartCommit makes a Release when a new commit changes the path or a file:// dependency of it.
-	StartCommit StartOn = "Commit"
+	StartCommit StartWhen = "Commit"
 	// StartTag makes a Release when a tag that matches the pattern is the newest version.
-	StartTag StartOn = "Tag"
+	StartTag StartWhen = "Tag"
 )
 
 // Start says what starts a release.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.on) && self.on == 'Tag') == has(self.pattern)",message="a pattern belongs to on: Tag: give both, or neither"
+// +kubebuilder:validation:XValidation:rule="(has(self.when) && self.when == 'Tag') == has(self.pattern)",message="a pattern belongs to when: Tag: give both, or neither"
 type Start struct {
-	// on says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes), Commit (a
+	// when says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes), Commit (a
 	// change of the path, or of a chart that it depends on at file://) or Tag (a tag that matches the pattern, and is the
 	// newest version of those that do).
 	// +optional
 	// +kubebuilder:default=Manual
-	On StartOn `json:"on,omitempty"`
+	When StartWhen `json:"when,omitempty"`
 	// pattern that tags must match as a whole, as a Go regular expression. The group "version" is what is compared, as a
 	// semantic version (default: the whole tag); the group "slot" names the slot that the release is deployed to. Tags that
 	// hold no version start nothing. Example: v(?P<version>.*)-(?P<slot>blue|green)
@@ -265,7 +265,7 @@ type Start struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Pattern string `json:"pattern,omitempty"`
-	// interval at which the repository is asked for its newest commit or tag, where on is Commit or Tag.
+	// interval at which the repository is asked for its newest commit or tag, where when is Commit or Tag.
 	// +optional
 	// +kubebuilder:default="1m"
 	Interval *metav1.Duration `json:"interval,omitempty"`

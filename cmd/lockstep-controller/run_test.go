@@ -154,7 +154,7 @@ func team(t *testing.T, c client.Client) {
 	stack.Spec.Source.Git.URL = "file://" + repository(t)
 	stack.Spec.Source.Git.Ref.Branch = "main"
 	stack.Spec.Source.Plain = &v1alpha1.PlainSource{}
-	stack.Spec.Start.On = v1alpha1.StartCommit
+	stack.Spec.Start.When = v1alpha1.StartCommit
 	stack.Spec.Entries = []v1alpha1.Entry{{
 		Name:      "web",
 		HTTPRoute: &v1alpha1.HTTPRouteEntry{ParentRefs: []v1alpha1.ParentRef{{Name: "public"}}},

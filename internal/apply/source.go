@@ -36,7 +36,7 @@ func (a *Applier) Newest(ctx context.Context, stack *v1alpha1.Stack, known plan.
 	if err != nil {
 		return plan.SourceFacts{}, err
 	}
-	if stack.Spec.Start.On == v1alpha1.StartTag {
+	if stack.Spec.Start.When == v1alpha1.StartTag {
 		tag, err := git.NewestTag(ctx, remote, stack.Spec.Start.Pattern)
 		return plan.SourceFacts{Commit: tag.Commit, Tag: tag.Name, Slot: tag.Slot}, err
 	}

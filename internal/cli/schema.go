@@ -95,7 +95,7 @@ func (s *definition) judge(ctx context.Context, obj map[string]any) []string {
 // unknownField knows the trap of YAML 1.1, which kubectl reads too: a bare on is a boolean, and no name.
 func unknownField(path string) string {
 	if before, is := strings.CutSuffix(path, ".true"); is {
-		return fmt.Sprintf(`%s: a key is read as the boolean true, as YAML does with a bare on; put it into quotes: "on"`, before)
+		return fmt.Sprintf(`%s: YAML reads a bare on as the boolean true, and there is no such field; in start it is called when`, before)
 	}
 	return path + ": there is no such field; remove it, or look for a slip of the pen"
 }

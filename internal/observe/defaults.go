@@ -36,7 +36,7 @@ func sourceDefaults(spec *v1alpha1.StackSpec) {
 		orDefault(&spec.Source.Git.Ref, v1alpha1.GitRef{Branch: "main"})
 		orDefault(&spec.Source.Git.Path, ".")
 	}
-	orDefault(&spec.Start.On, v1alpha1.StartManual)
+	orDefault(&spec.Start.When, v1alpha1.StartManual)
 	durationDefault(&spec.Start.Interval, time.Minute)
 }
 

@@ -62,7 +62,7 @@ func (p *Poller) Facts(stack *v1alpha1.Stack) *plan.SourceFacts {
 	key := client.ObjectKeyFromObject(stack)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if stack.Spec.Start.On == v1alpha1.StartManual || stack.Spec.Source.Inline != nil || stack.DeletionTimestamp != nil {
+	if stack.Spec.Start.When == v1alpha1.StartManual || stack.Spec.Source.Inline != nil || stack.DeletionTimestamp != nil {
 		delete(p.known, key)
 		return nil
 	}

@@ -50,7 +50,7 @@ func watch(t *testing.T) *watched {
 		changes: make(chan types.NamespacedName, 10),
 	}
 	w.stack = smallestStack()
-	w.stack.Spec.Start = v1alpha1.Start{On: v1alpha1.StartCommit, Interval: &metav1.Duration{Duration: time.Minute}}
+	w.stack.Spec.Start = v1alpha1.Start{When: v1alpha1.StartCommit, Interval: &metav1.Duration{Duration: time.Minute}}
 	w.stack = WithDefaults(w.stack)
 	w.Poller = NewPoller(PollerOptions{Repository: w.forge, Changed: func(key types.NamespacedName) { w.changes <- key }, Clock: w.clock})
 	return w
@@ -151,7 +151,7 @@ func TestAnotherSourceIsAskedAtOnce(t *testing.T) {
 
 func TestManualStacksAreNotWatched(t *testing.T) {
 	w := watch(t)
-	w.stack.Spec.Start.On = v1alpha1.StartManual
+	w.stack.Spec.Start.When = v1alpha1.StartManual
 	if got := w.Facts(w.stack); got != nil || len(w.known) > 0 {
 		t.Errorf("facts %v, want none", got)
 	}

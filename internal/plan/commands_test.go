@@ -119,7 +119,7 @@ func (s *story) setStack(words []string) {
 		case "history":
 			spec.HistoryLimit = number(value)
 		case "start":
-			spec.Start.On = v1alpha1.StartOn(value)
+			spec.Start.When = v1alpha1.StartWhen(value)
 		case "pattern":
 			spec.Start.Pattern = value
 		case "deadlines":

@@ -13,7 +13,7 @@ func (p *planner) watch() bool {
 	if src == nil || src.Problem != nil || p.suspended() {
 		return true
 	}
-	switch p.s.Stack.Spec.Start.On {
+	switch p.s.Stack.Spec.Start.When {
 	case v1alpha1.StartCommit:
 		p.watchCommit(src)
 	case v1alpha1.StartTag:

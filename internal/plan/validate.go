@@ -21,8 +21,8 @@ func Validate(stack *v1alpha1.Stack) []string {
 	if _, err := regexp.Compile(stack.Spec.Start.Pattern); err != nil {
 		found = append(found, fmt.Sprintf("spec.start.pattern is not a regular expression: %v", err))
 	}
-	if len(stack.Spec.Source.Inline) > 0 && stack.Spec.Start.On != "" && stack.Spec.Start.On != v1alpha1.StartManual {
-		found = append(found, fmt.Sprintf("start.on is %s, which watches a repository, and the source is inline; set start.on: Manual", stack.Spec.Start.On))
+	if len(stack.Spec.Source.Inline) > 0 && stack.Spec.Start.When != "" && stack.Spec.Start.When != v1alpha1.StartManual {
+		found = append(found, fmt.Sprintf("start.when is %s, which watches a repository, and the source is inline; set start.when: Manual", stack.Spec.Start.When))
 	}
 	found = append(found, sameNames(stack.Spec.Entries)...)
 	if cycle := Cycle(stack.Spec.Members); cycle != nil {

@@ -59,7 +59,7 @@ func ShopStack() v1alpha1.Stack {
 		Preview: &v1alpha1.Preview{}, RequireEvidence: v1alpha1.EvidenceServed,
 		VirtualService: &v1alpha1.VirtualServiceEntry{Hosts: []string{"shop.example.com"}},
 	}}
-	stack.Spec.Start = v1alpha1.Start{On: v1alpha1.StartManual, Interval: Duration(time.Minute)}
+	stack.Spec.Start = v1alpha1.Start{When: v1alpha1.StartManual, Interval: Duration(time.Minute)}
 	stack.Spec.Sessions.DrainTimeout = Duration(time.Minute)
 	stack.Spec.Strategy.BlueGreen = v1alpha1.BlueGreen{
 		Promotion:    v1alpha1.PromotionManual,

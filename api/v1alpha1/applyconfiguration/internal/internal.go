@@ -871,14 +871,14 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 1m
-    - name: "on"
-      type:
-        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.StartOn
-      default: Manual
     - name: pattern
       type:
         scalar: string
-- name: com.github.lockstep-dev.lockstep.api.v1alpha1.StartOn
+    - name: when
+      type:
+        namedType: com.github.lockstep-dev.lockstep.api.v1alpha1.StartWhen
+      default: Manual
+- name: com.github.lockstep-dev.lockstep.api.v1alpha1.StartWhen
   scalar: string
 - name: com.github.lockstep-dev.lockstep.api.v1alpha1.Step
   map:

@@ -12,15 +12,15 @@ import (
 //
 // Start says what starts a release.
 type StartApplyConfiguration struct {
-	// on says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes), Commit (a
+	// when says what starts a release: Manual (kubectl lockstep release, or a Release that a pipeline makes), Commit (a
 	// change of the path, or of a chart that it depends on at file://) or Tag (a tag that matches the pattern, and is the
 	// newest version of those that do).
-	On *apiv1alpha1.StartOn `json:"on,omitempty"`
+	When *apiv1alpha1.StartWhen `json:"when,omitempty"`
 	// pattern that tags must match as a whole, as a Go regular expression. The group "version" is what is compared, as a
 	// semantic version (default: the whole tag); the group "slot" names the slot that the release is deployed to. Tags that
 	// hold no version start nothing. Example: v(?P<version>.*)-(?P<slot>blue|green)
 	Pattern *string `json:"pattern,omitempty"`
-	// interval at which the repository is asked for its newest commit or tag, where on is Commit or Tag.
+	// interval at which the repository is asked for its newest commit or tag, where when is Commit or Tag.
 	Interval *v1.Duration `json:"interval,omitempty"`
 }
 
@@ -30,11 +30,11 @@ func Start() *StartApplyConfiguration {
 	return &StartApplyConfiguration{}
 }
 
-// WithOn sets the On field in the declarative configuration to the given value
+// WithWhen sets the When field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the On field is set to the value of the last call.
-func (b *StartApplyConfiguration) WithOn(value apiv1alpha1.StartOn) *StartApplyConfiguration {
-	b.On = &value
+// If called multiple times, the When field is set to the value of the last call.
+func (b *StartApplyConfiguration) WithWhen(value apiv1alpha1.StartWhen) *StartApplyConfiguration {
+	b.When = &value
 	return b
 }
 
