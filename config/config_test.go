@@ -87,7 +87,7 @@ func TestContradictions(t *testing.T) {
 		{"rendered inline objects", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "plain: {}, inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]", "which are not rendered: remove"},
 		{"no inline objects", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "inline: []", "at least 1 items"},
 		{"an inline object of no kind", `git: {url: "https://git.example.com/shop.git"}, plain: {}`, "inline: [{metadata: {name: a}}]", "inline[0].kind: Required value"},
-		{"inline objects that are watched", `git: {url: "https://git.example.com/shop.git"}, plain: {}}`, "inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]}\n  start: {\"on\": Commit}", "set start.when: Manual"},
+		{"inline objects that are watched", `git: {url: "https://git.example.com/shop.git"}, plain: {}}`, "inline: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}]}\n  start: {when: Commit}", "set start.when: Manual"},
 		{"two refs", `.git"}`, `.git", ref: {branch: a, tag: b}}`, "exactly one of branch, tag and commit"},
 		{"path outside", `.git"}`, `.git", path: ../x}`, "must lie inside the repository"},
 		{"no route", "httpRoute: {parentRefs: [{name: public}]}, ", "", "exactly one of virtualService, httpRoute and service"},

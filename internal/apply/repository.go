@@ -35,7 +35,7 @@ func (a *Applier) remote(ctx context.Context, stack *v1alpha1.Stack) (git.Remote
 	if err != nil {
 		return remote, asTeam(stack, stack.Namespace, "reading Secret "+key.String()+" of source.git.secretRef", err)
 	}
-	return remote, remoteCredentials(&remote, key, secret.Data)
+	return remote, reasoned(remote.Authenticate(key.String(), secret.Data))
 }
 
 // keysFor is how a Secret for the repository is filled.
@@ -44,53 +44,6 @@ func keysFor(remote git.Remote) string {
 		return "--type kubernetes.io/ssh-auth --from-file ssh-privatekey=… --from-file known_hosts=…"
 	}
 	return "--from-literal username=… --from-literal password=…"
-}
-
-func remoteCredentials(remote *git.Remote, key types.NamespacedName, data map[string][]byte) (err error) {
-	if remote.UsesSSH() {
-		return sshCredentials(remote, key, data)
-	}
-	remote.Username, remote.Password, err = credentials(key, data)
-	return err
-}
-
-// sshCredentials takes what a Secret of type kubernetes.io/ssh-auth holds, or identity in its place, as Flux has it, with
-// known_hosts beside either. A passphrase is called so, or password.
-func sshCredentials(remote *git.Remote, key types.NamespacedName, data map[string][]byte) error {
-	remote.PrivateKey = firstOf(data, corev1.SSHAuthPrivateKey, "identity")
-	remote.Passphrase = firstOf(data, "passphrase", "password")
-	remote.KnownHosts = firstOf(data, "known_hosts")
-	switch {
-	case remote.PrivateKey == "":
-		return refuse(v1alpha1.ReasonSecretMissing,
-			"Secret %s, which source.git.secretRef names, has no ssh-privatekey, and %s is read over ssh; put the private key into it (identity is taken too)", key, remote)
-	case remote.KnownHosts == "":
-		return refuse(v1alpha1.ReasonSecretMissing,
-			"Secret %s, which source.git.secretRef names, has no known_hosts, without which the host of %s cannot be told from others; put what ssh-keyscan prints into it, once you have compared it with what the host publishes", key, remote)
-	}
-	return nil
-}
-
-func firstOf(data map[string][]byte, names ...string) string {
-	for _, name := range names {
-		if len(data[name]) > 0 {
-			return string(data[name])
-		}
-	}
-	return ""
-}
-
-// credentials takes a password, or a token in its place; the user name may be left out beside either.
-func credentials(key types.NamespacedName, data map[string][]byte) (user, password string, err error) {
-	password = string(data["password"])
-	if password == "" {
-		password = string(data["token"])
-	}
-	if password == "" {
-		return "", "", refuse(v1alpha1.ReasonSecretMissing,
-			"Secret %s, which source.git.secretRef names, has neither password nor token; put one of these keys into it", key)
-	}
-	return string(data["username"]), password, nil
 }
 
 // reasoned turns an error of a leaf package that says what people must change into a Refusal.

@@ -111,9 +111,7 @@ func (c *Cluster) remote(ctx context.Context, stack *v1alpha1.Stack) (git.Remote
 	case err != nil:
 		return remote, fmt.Errorf("read the source's credentials: %w", explain(err))
 	}
-	remote.Username = string(secret.Data["username"])
-	remote.Password = cmp.Or(string(secret.Data["password"]), string(secret.Data["token"]))
-	return remote, nil
+	return remote, remote.Authenticate(client.ObjectKeyFromObject(secret).String(), secret.Data)
 }
 
 // renderedSide renders a checkout as the release that is live, for one slot.
