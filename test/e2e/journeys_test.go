@@ -8,14 +8,10 @@ import (
 )
 
 // TestHTTPRoute takes a release through preview, promotion, rollback and retirement, over a route that Lockstep makes.
-func TestHTTPRoute(t *testing.T) {
-	t.Parallel()
-	cycle(t, started(t, "httproute", settings{}))
-}
+func TestHTTPRoute(t *testing.T) { cycle(t, started(t, "httproute", settings{})) }
 
 // TestVirtualService does the same over a VirtualService that Lockstep makes.
 func TestVirtualService(t *testing.T) {
-	t.Parallel()
 	cycle(t, started(t, "virtualservice", settings{entry: "virtualService: {hosts: [virtualservice.example.com], gateways: [istio-system/public]}"}))
 }
 
@@ -42,7 +38,6 @@ func cycle(t *testing.T, s *shop) {
 
 // TestAbortAtHold ends a release that testers looked at; users never see it.
 func TestAbortAtHold(t *testing.T) {
-	t.Parallel()
 	s := started(t, "abort-hold", settings{})
 	v1 := s.unit()
 	s.version("2.0.0", "catalog", "frontend", "cart")
@@ -54,7 +49,6 @@ func TestAbortAtHold(t *testing.T) {
 
 // TestAbortDuringDeploy ends a release of which some members are applied.
 func TestAbortDuringDeploy(t *testing.T) {
-	t.Parallel()
 	s := started(t, "abort-deploy", settings{})
 	v1 := s.unit()
 	s.must(s.repo.Replace("charts/catalog/values.yaml", "env: {}", "env: {START_DELAY: 20s}"))
@@ -91,7 +85,6 @@ func (s *shop) aborted(v1 v1alpha1.UnitStatus, v2 string) {
 
 // TestColdRollback goes back when nothing is kept: the frozen bytes are deployed again, whatever Git says by then.
 func TestColdRollback(t *testing.T) {
-	t.Parallel()
 	s := started(t, "cold", settings{keep: "1s", drain: "9s", promotion: "Auto"})
 	v1 := s.unit()
 	before := s.releases()[v1.LiveRelease].Status.Started

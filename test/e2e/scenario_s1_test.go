@@ -23,7 +23,6 @@ import (
 // and a VirtualService of the team's with both colours' cross-namespace Services at 100 and 0. Then S1's cycle: deploy,
 // swap, revert, swap again, scale down.
 func TestScenarioS1(t *testing.T) {
-	t.Parallel()
 	s := newShop(t, "s1", settings{
 		entry: "virtualService: {name: my-app-live, namespace: e2e-s1-ingress}",
 		bound: nil,

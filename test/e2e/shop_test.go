@@ -169,7 +169,7 @@ func (s *shop) letUsersIn() {
 		Client: clients, Namespaces: []string{s.home + "-blue", s.home + "-green"}, Selector: "app.kubernetes.io/name=ledger",
 	})
 	s.must(err)
-	s.users = witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: s.host, QPS: 220, Connections: 8, Streams: 4, StreamSeconds: 8})
+	s.users = witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: s.host, QPS: 240, Connections: 12, Streams: 4, StreamSeconds: 8})
 	s.must(journey.Until(s.ctx, 30*time.Second, func(context.Context) error {
 		if r := s.users.Snapshot(); r.Requests < 100 {
 			return fmt.Errorf("users are not served: %s", r)
