@@ -33,13 +33,15 @@ unit: assets ## Fast tests: planner stories, simulated world, API server (envtes
 
 .PHONY: e2e
 e2e: cluster images previous $(LOCKSTEP_HELM) ## Journeys on the real cluster, with real traffic, under the witness
-	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
+	$(if $(KUBECONFIG),,$(CLUSTER) metrics)
+	hack/with-cluster $(CLUSTER) go test -timeout 40m -count=1 -parallel 3 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: soak
 soak: cluster images previous $(LOCKSTEP_HELM) ## The same for long: many kills, aborts in every step, the models deeper
 	go test -timeout 60m -count=1 ./internal/plan -skip TestExplore -rapid.checks=3000 -rapid.steps=150 -rapid.nofailfile
 	go test -timeout 120m -count=1 -v ./internal/plan -run TestExplore -explore.full
-	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -parallel 2 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
+	$(if $(KUBECONFIG),,$(CLUSTER) metrics)
+	LOCKSTEP_SOAK=1 hack/with-cluster $(CLUSTER) go test -timeout 120m -count=1 -parallel 3 -v ./test/e2e/... $(if $(RUN),-run '$(RUN)')
 
 .PHONY: bench
 bench: cluster images ## Measure Lockstep beside a bare patch and bare Pods on a real cluster: table, build/bench.json, build/bench.svg (ARGS="-n 5 -only moves")

@@ -11,7 +11,11 @@ import (
 // TestAbortInEveryStep ends releases in each step, once with everything quiet and, in a soak, with the controller killed
 // right after the abort was said.
 func TestAbortInEveryStep(t *testing.T) {
-	s := started(t, "abort-steps", settings{drain: "9s"})
+	o := settings{drain: "9s"}
+	if os.Getenv("LOCKSTEP_SOAK") == "" {
+		o = beside(t, o) // nobody kills the controller
+	}
+	s := started(t, "abort-steps", o)
 	v1 := s.unit()
 	s.must(s.repo.Replace("charts/catalog/values.yaml", "env: {}", "env: {START_DELAY: 3s}"))
 	s.must(s.repo.Replace("charts/frontend/values.yaml", "env: {}", "env: {START_DELAY: 3s}"))

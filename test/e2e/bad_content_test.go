@@ -39,8 +39,7 @@ type wrong struct {
 
 // TestBadContent makes one release after another that cannot be, against one shop whose users notice nothing.
 func TestBadContent(t *testing.T) {
-	t.Parallel()
-	s := started(t, "bad", hasty)
+	s := started(t, "bad", beside(t, hasty))
 	good, err := s.repo.Push(s.ctx, "What is good")
 	s.must(err)
 	for _, w := range append(append(wrongSource(s), wrongObjects()...), wrongPods()...) {

@@ -28,7 +28,7 @@ var careful = settings{drain: "10s", more: "deadlines: {render: 30s, deploy: 60s
 // TestBadHands has people do what they should not, before, in and between releases, against one shop whose users notice
 // nothing.
 func TestBadHands(t *testing.T) {
-	s := started(t, "hands", careful)
+	s := started(t, "hands", beside(t, careful))
 	live := s.unit()
 	cases := []struct {
 		name string
@@ -43,7 +43,6 @@ func TestBadHands(t *testing.T) {
 		{"route edited in mid-release", (*shop).routeEdited},
 		{"slot namespace deleted in mid-release", (*shop).slotDeleted},
 		{"Stack deleted in mid-release", (*shop).stackDeleted},
-		{"admission policy missing", (*shop).policyMissing},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,13 +50,29 @@ func TestBadHands(t *testing.T) {
 			sub.t = t
 			defer s.tidy()
 			c.do(&sub)
-			sub.until(time.Minute, "well again on what worked", func(stack *v1alpha1.Stack) bool {
-				u := stack.Status.Units[0]
-				return u.ActiveRelease == "" && u.LiveRelease == live.LiveRelease && u.LiveSlot == live.LiveSlot && isReady(stack)
-			})
+			sub.wellAgain(live)
 		})
 	}
 	s.happy()
+}
+
+// TestPolicyMissing has the cluster to itself: without the policy no promote of anyone counts.
+func TestPolicyMissing(t *testing.T) {
+	s := started(t, "policy", careful)
+	live := s.unit()
+	defer s.tidy()
+	s.policyMissing()
+	s.wellAgain(live)
+	s.happy()
+}
+
+// wellAgain waits until the Stack is on what worked, with nothing going on.
+func (s *shop) wellAgain(live v1alpha1.UnitStatus) {
+	s.t.Helper()
+	s.until(time.Minute, "well again on what worked", func(stack *v1alpha1.Stack) bool {
+		u := stack.Status.Units[0]
+		return u.ActiveRelease == "" && u.LiveRelease == live.LiveRelease && u.LiveSlot == live.LiveSlot && isReady(stack)
+	})
 }
 
 // tidy takes back what a case that failed has left, so that the next one tells something.

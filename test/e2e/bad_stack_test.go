@@ -53,8 +53,7 @@ func (s *shop) untouched(namespace string) {
 
 // TestBadGateway names a Gateway that does not exist.
 func TestBadGateway(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, "gateway", settings{entry: "httpRoute: {parentRefs: [{name: gone, namespace: istio-system}], hostnames: [gateway.example.com]}"})
+	s := newShop(t, "gateway", beside(t, settings{entry: "httpRoute: {parentRefs: [{name: gone, namespace: istio-system}], hostnames: [gateway.example.com]}"}))
 	r := s.run(3, "release", "shop", "--wait=Live", "--timeout=5s")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonGatewayMissing, "istio-system/gone")
 	s.untilCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonGatewayMissing)
@@ -65,8 +64,7 @@ func TestBadGateway(t *testing.T) {
 
 // TestBadRights lets the Stack's ServiceAccount be missing, and then have no rights in the namespace of the route.
 func TestBadRights(t *testing.T) {
-	t.Parallel()
-	short := settings{promotion: "Auto", drain: "1s", more: "deadlines: {deploy: 10s, switch: 8s}"}
+	short := beside(t, settings{promotion: "Auto", drain: "1s", more: "deadlines: {deploy: 10s, switch: 8s}"})
 	s := newShop(t, "rights", short)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultServiceAccount, Namespace: s.home}}
 	s.must(cluster.Delete(s.ctx, account))

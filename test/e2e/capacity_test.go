@@ -45,9 +45,8 @@ spec: {minAvailable: 1, selector: {matchLabels: {app.kubernetes.io/name: fronten
 // the preview, the live slot's present size at the switch, and keepPrevious.replicas in the kept slot, which a rollback
 // scales up before it moves users.
 func TestAutoscaled(t *testing.T) {
-	t.Parallel()
 	withMetrics(t)
-	s := newShop(t, "autoscaled", settings{drain: "5s"})
+	s := newShop(t, "autoscaled", beside(t, settings{drain: "5s"}))
 	s.must(s.repo.Write("charts/frontend/templates/autoscaler.yaml", autoscaler))
 	s.patchStack(`{"spec":{"strategy":{"blueGreen":{"previewReplicas":1,"keepPrevious":{"replicas":1}}}}}`)
 	s.version("1.0.0", "frontend")
@@ -151,8 +150,7 @@ func (s *shop) patchStack(patch string) {
 // TestQuotaOfAllMembers finds before anything is deployed that the members together ask for more than a quota allows, though
 // each of them would fit.
 func TestQuotaOfAllMembers(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, "quota", settings{})
+	s := newShop(t, "quota", beside(t, settings{}))
 	quota := s.smallSlot("green")
 	s.run(0, "release", "shop", "--wait=Live")
 	v1 := s.unit()

@@ -1,6 +1,6 @@
 // Package e2e takes whole releases through the real cluster: the installed controller with its real rights, real
 // gateways, real traffic, watched by the witness. The journeys, and tests that stop the controller or take the admission
-// policy away, have the cluster to themselves; the others run two at a time.
+// policy away, have the cluster to themselves; the others run three at a time, with fewer users.
 package e2e
 
 import (

@@ -13,8 +13,7 @@ import (
 
 // TestQueueGroup has two Stacks, in namespaces of two teams, release one at a time; a holder that is deleted gives way.
 func TestQueueGroup(t *testing.T) {
-	t.Parallel()
-	group := settings{keep: "1s", more: "queue: {group: e2e-production}"}
+	group := beside(t, settings{keep: "1s", more: "queue: {group: e2e-production}"})
 	first := started(t, "queue-a", group)
 	second := started(t, "queue-b", group)
 

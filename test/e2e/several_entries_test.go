@@ -28,8 +28,7 @@ const (
 // HTTPRoute for partners with a hostname for testers, and a Service for callers inside. First one of them is refused by
 // admission, and nothing is written; then all are switched, and taken back.
 func TestSeveralEntries(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, "several", settings{
+	s := newShop(t, "several", beside(t, settings{
 		entry: "virtualService: {name: live}",
 		entries: fmt.Sprintf(`
   - name: partners
@@ -40,7 +39,7 @@ func TestSeveralEntries(t *testing.T) {
     service: {name: storefront}
     requireEvidence: Written
     backend: {service: frontend, port: 80}`, partnersHost, previewHost),
-	})
+	}))
 	s.must(cluster.Apply(s.ctx, fmt.Sprintf(`
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -59,7 +58,7 @@ spec:
 	s.letUsersIn()
 	v1 := s.unit()
 	s.usersSee(v1.LiveRelease)
-	partners := witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: partnersHost, QPS: 100, Connections: 4})
+	partners := witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: partnersHost, QPS: 60, Connections: 4})
 
 	s.version("2.0.0", "catalog", "frontend")
 	s.run(0, "release", "shop", "--wait=Hold")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 
 // shop is a team's shop in namespaces of its own, with its users.
 type shop struct {
+	qps    float64
 	t      *testing.T
 	ctx    context.Context
 	home   string
@@ -37,12 +39,21 @@ type settings struct {
 	more      string // YAML below spec
 	entries   string // YAML of further entries
 	bound     []string
+	qps       float64 // requests of users per second
+}
+
+// beside has a test run beside others, with fewer users.
+func beside(t *testing.T, o settings) settings {
+	t.Helper()
+	t.Parallel()
+	o.qps = 80
+	return o
 }
 
 func newShop(t *testing.T, name string, s settings) *shop {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-	sh := &shop{t: t, ctx: ctx, home: "e2e-" + name, host: name + ".example.com"}
+	sh := &shop{t: t, ctx: ctx, home: "e2e-" + name, host: name + ".example.com", qps: cmp.Or(s.qps, 240)}
 	t.Cleanup(func() { sh.leave(); cancel() })
 	sh.clear()
 	var err error
@@ -169,7 +180,7 @@ func (s *shop) letUsersIn() {
 		Client: clients, Namespaces: []string{s.home + "-blue", s.home + "-green"}, Selector: "app.kubernetes.io/name=ledger",
 	})
 	s.must(err)
-	s.users = witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: s.host, QPS: 240, Connections: 12, Streams: 4, StreamSeconds: 8})
+	s.users = witness.Start(s.ctx, witness.Options{Target: cluster.Gateway, Host: s.host, QPS: s.qps, Connections: 12, Streams: 4, StreamSeconds: 8})
 	s.must(journey.Until(s.ctx, 30*time.Second, func(context.Context) error {
 		if r := s.users.Snapshot(); r.Requests < 100 {
 			return fmt.Errorf("users are not served: %s", r)

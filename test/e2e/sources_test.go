@@ -7,8 +7,7 @@ import (
 
 // TestSources releases the shop as Kustomize builds it, and then, over it, as plain YAML.
 func TestSources(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, "sources", settings{})
+	s := newShop(t, "sources", beside(t, settings{}))
 	s.source("kustomize/shop", "kustomize: {path: overlays/$(slot)}")
 	s.begin()
 	s.run(0, "release", "shop", "--image=catalog=lockstep.dev/shop/catalog:2.0.0", "--image=frontend=lockstep.dev/shop/frontend:2.0.0", "--wait=Hold")
