@@ -25,16 +25,9 @@ func (a *Applier) scaleMinimum(ctx context.Context, s *plan.Snapshot, act plan.S
 	if err != nil {
 		return err
 	}
-	like := &unstructured.Unstructured{}
-	like.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
-	like.SetNamespace(w.slot.Namespace)
-	like.SetName(act.Name)
-	live, err := look(ctx, w.team, like)
-	if err != nil {
-		return w.refused("reading", like, err)
-	}
-	if live == nil || epochOf(live) > act.Epoch {
-		return nil
+	live, err := w.upTo(ctx, act.Epoch, autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), act.Name)
+	if live == nil {
+		return err
 	}
 	_, err = w.setMinimum(ctx, live, live.GetResourceVersion(), act.Epoch, plan.Minimum{Replicas: act.Minimum, Held: act.Held})
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,8 +65,8 @@ func (a *Applier) shortOfNodes(ctx context.Context, w *slotWork, sizes []plan.Si
 	if err != nil {
 		return nil, looked{}, err
 	}
-	specs, err := w.podSpecs()
-	if err != nil {
+	var specs []*corev1.PodSpec
+	if err := w.eachPodSpec(func(_ *unstructured.Unstructured, spec *corev1.PodSpec) { specs = append(specs, spec) }); err != nil {
 		return nil, looked{}, err
 	}
 	free, count, err := a.freeOn(ctx, w, nodesFor(nodes, specs))
@@ -191,19 +192,4 @@ func (a *Applier) eachPod(ctx context.Context, do func(*corev1.Pod)) error {
 // owns is whether the Pod is the Stack's in the slot.
 func (w *slotWork) owns(pod *corev1.Pod) bool {
 	return pod.Namespace == w.slot.Namespace && pod.Labels[v1alpha1.LabelStack] == w.stack.Name && pod.Labels[v1alpha1.LabelStackNamespace] == w.stack.Namespace
-}
-
-func (w *slotWork) podSpecs() ([]*corev1.PodSpec, error) {
-	var all []*corev1.PodSpec
-	for _, object := range w.objects {
-		if !isWorkload(object) {
-			continue
-		}
-		spec, err := podSpecOf(object)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, spec)
-	}
-	return all, nil
 }

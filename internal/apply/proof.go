@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type proofs struct {
 }
 
 type proofKey struct {
-	stack types.UID
+	stack types.NamespacedName
 	slot  string
 }
 
@@ -63,7 +64,7 @@ func (p *proofs) of(stack *v1alpha1.Stack, slot string, release *v1alpha1.Releas
 	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	key := proofKey{stack.UID, slot}
+	key := proofKey{client.ObjectKeyFromObject(stack), slot}
 	if known := p.known[key]; known != nil && known.release == release.UID {
 		return known
 	}
@@ -73,6 +74,13 @@ func (p *proofs) of(stack *v1alpha1.Stack, slot string, release *v1alpha1.Releas
 	made := &proof{release: release.UID, objects: map[objectKey]compared{}}
 	p.known[key] = made
 	return made
+}
+
+// Forget drops what is remembered of a Stack that is gone.
+func (a *Applier) Forget(stack types.NamespacedName) {
+	a.proofs.mutex.Lock()
+	defer a.proofs.mutex.Unlock()
+	maps.DeleteFunc(a.proofs.known, func(key proofKey, _ *proof) bool { return key.stack == stack })
 }
 
 // holds is whether live is as it was when it was compared.

@@ -76,17 +76,24 @@ var (
 // needed is what the content asks for at a size.
 func (w *slotWork) needed(sizes []plan.Size, at sizeOf, limits []corev1.LimitRangeItem) (corev1.ResourceList, error) {
 	total := corev1.ResourceList{}
+	err := w.eachPodSpec(func(object *unstructured.Unstructured, spec *corev1.PodSpec) {
+		addPod(total, withDefaults(spec, limits), podsOf(sizes, at, object))
+	})
+	return total, err
+}
+
+func (w *slotWork) eachPodSpec(do func(*unstructured.Unstructured, *corev1.PodSpec)) error {
 	for _, object := range w.objects {
 		if !isWorkload(object) {
 			continue
 		}
 		spec, err := podSpecOf(object)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		addPod(total, withDefaults(spec, limits), podsOf(sizes, at, object))
+		do(object, spec)
 	}
-	return total, nil
+	return nil
 }
 
 // podsOf is how many Pods a workload has at a size. A DaemonSet counts as one, because which nodes it finds is not known.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,22 +21,31 @@ func (a *Applier) scale(ctx context.Context, s *plan.Snapshot, act plan.Scale) e
 	if err != nil {
 		return err
 	}
-	like := &unstructured.Unstructured{}
 	gvk, known := workloadKinds[act.Kind]
 	if !known {
 		return fmt.Errorf("slot %s: %s is not a kind of workload", act.Slot, act.Kind)
 	}
-	like.SetGroupVersionKind(gvk)
-	like.SetNamespace(w.slot.Namespace)
-	like.SetName(act.Name)
-	live, err := look(ctx, w.team, like)
-	if err != nil {
-		return w.refused("reading", like, err)
-	}
-	if live == nil || epochOf(live) > act.Epoch {
-		return nil
+	live, err := w.upTo(ctx, act.Epoch, gvk, act.Name)
+	if live == nil {
+		return err
 	}
 	return w.resize(ctx, live, live.GetResourceVersion(), act.Epoch, act.Replicas)
+}
+
+// upTo is an object of the slot; nil where it does not exist, or carries a later epoch and is left alone.
+func (w *slotWork) upTo(ctx context.Context, epoch int64, kind schema.GroupVersionKind, name string) (*unstructured.Unstructured, error) {
+	like := &unstructured.Unstructured{}
+	like.SetGroupVersionKind(kind)
+	like.SetNamespace(w.slot.Namespace)
+	like.SetName(name)
+	live, err := look(ctx, w.team, like)
+	if err != nil {
+		return nil, w.refused("reading", like, err)
+	}
+	if live == nil || epochOf(live) > epoch {
+		return nil, nil //nolint:nilnil // there is nothing to do
+	}
+	return live, nil
 }
 
 func (a *Applier) openSizes(s *plan.Snapshot, slotName string) (*slotWork, error) {

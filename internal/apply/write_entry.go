@@ -25,8 +25,6 @@ type route struct {
 	spec  entry.Spec
 	team  client.Client
 	live  *unstructured.Unstructured
-	// grants are the ReferenceGrants that the route needs, and that are not there as they should be.
-	grants []*unstructured.Unstructured
 }
 
 // writeEntry moves users: one write, which carries the resourceVersion that was read before the intent was saved.
@@ -45,7 +43,7 @@ func (a *Applier) writeEntry(ctx context.Context, s *plan.Snapshot, act plan.Wri
 	if err != nil {
 		return err
 	}
-	if err := r.grant(ctx); err != nil {
+	if err := r.grant(ctx, s); err != nil {
 		return err
 	}
 	return r.write(ctx, want)
@@ -65,12 +63,9 @@ func (a *Applier) openRoute(ctx context.Context, s *plan.Snapshot, name string) 
 	like.SetGroupVersionKind(spec.Kind())
 	like.SetNamespace(spec.Key().Namespace)
 	like.SetName(spec.Key().Name)
-	var reading sync.WaitGroup
-	reading.Go(func() { r.grants = r.grantsMissing(ctx, s) })
 	if r.live = asObserved(s, name); r.live == nil {
 		r.live, err = look(ctx, team, like)
 	}
-	reading.Wait()
 	if err != nil {
 		return nil, r.refused("reading", err)
 	}
@@ -163,8 +158,9 @@ func granted(want, live *unstructured.Unstructured) bool {
 	return equality.Semantic.DeepEqual(want.Object["spec"], live.Object["spec"])
 }
 
-func (r *route) grant(ctx context.Context) error {
-	for _, g := range r.grants {
+// grant makes the ReferenceGrants without which the route may not point into the slots that exist.
+func (r *route) grant(ctx context.Context, s *plan.Snapshot) error {
+	for _, g := range r.grantsMissing(ctx, s) {
 		err := r.team.Apply(ctx, client.ApplyConfigurationFromUnstructured(g), client.ForceOwnership, client.FieldOwner(v1alpha1.ManagerEntry))
 		if err != nil {
 			what := fmt.Sprintf("entry %s: making ReferenceGrant %s/%s", r.spec.Entry.Name, g.GetNamespace(), g.GetName())

@@ -77,6 +77,16 @@ func contextNamespace(flags *genericclioptions.ConfigFlags) string {
 	return metav1.NamespaceDefault
 }
 
+// stack is the cluster, and the Stack in it that a command is about.
+func (a *app) stack(ctx context.Context, args []string) (*Cluster, *v1alpha1.Stack, error) {
+	c, err := a.cluster()
+	if err != nil {
+		return nil, nil, err
+	}
+	stack, err := c.stack(ctx, args)
+	return c, stack, err
+}
+
 // stack finds the Stack that a command is about: the one that is named, or the only one of the namespace.
 func (c *Cluster) stack(ctx context.Context, args []string) (*v1alpha1.Stack, error) {
 	if len(args) == 0 {

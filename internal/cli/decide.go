@@ -55,11 +55,7 @@ func (a *app) deedCommand(d deed) *cobra.Command {
 }
 
 func (a *app) runDeed(ctx context.Context, d deed, f *decideFlags, args []string) error {
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -67,10 +63,11 @@ func (a *app) runDeed(ctx context.Context, d deed, f *decideFlags, args []string
 	if err != nil {
 		return err
 	}
+	decide := a.decide
 	if f.direct {
-		return a.runDirect(ctx, c, stack, r, d, f)
+		decide = a.decideDirectly
 	}
-	decision, err := a.decide(ctx, c, stack, r, d.verb, f)
+	decision, err := decide(ctx, c, stack, r, d.verb, f)
 	if err != nil {
 		return err
 	}

@@ -95,11 +95,7 @@ func (a *app) runDiff(ctx context.Context, args []string, f *diffFlags) error {
 	if err := f.check(args); err != nil {
 		return err
 	}
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args[:min(len(args), 1)])
+	c, stack, err := a.stack(ctx, args[:min(len(args), 1)])
 	if err != nil {
 		return err
 	}

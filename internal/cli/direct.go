@@ -19,31 +19,21 @@ import (
 // directTries are how often it is looked again where someone else wrote a route in the meantime.
 const directTries = 3
 
-// runDirect takes users back without the controller. What is said comes first: whoever may not decide writes nothing, and
-// the controller, once it is back, goes on from there.
-func (a *app) runDirect(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, d deed, f *decideFlags) error {
+// decideDirectly takes users back without the controller, which is waited for only where --wait asks for what it does. What
+// is said comes first: whoever may not decide writes nothing, and the controller, once it is back, goes on from there.
+func (a *app) decideDirectly(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, r *v1alpha1.Release, verb v1alpha1.Verb, f *decideFlags) (*v1alpha1.Decision, error) {
 	if _, _, err := a.wayOut(ctx, c, stack, f.to); err != nil {
-		return err
+		return nil, err
 	}
-	decision, err := a.say(ctx, c, stack, r, d.verb, f)
+	d, err := a.say(ctx, c, stack, r, verb, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.tryDirectly(ctx, c, stack, f); err != nil {
-		return err
+	err = a.tryDirectly(ctx, c, stack, f)
+	if err == nil && f.wait.goal != goalNone {
+		err = a.answered(ctx, c, d, &f.wait)
 	}
-	if f.output != outputText {
-		if err := f.output.object(a.Out, decision, c.Scheme()); err != nil {
-			return err
-		}
-	}
-	if f.wait.goal == goalNone {
-		return nil
-	}
-	if err := a.answered(ctx, c, decision, &f.wait); err != nil {
-		return err
-	}
-	return d.follow(ctx, c, stack, decision, &f.wait)
+	return d, err
 }
 
 func (a *app) tryDirectly(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, f *decideFlags) (err error) {

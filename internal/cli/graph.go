@@ -67,11 +67,7 @@ func (a *app) runGraph(ctx context.Context, args []string, f *graphFlags) error 
 	if f.file != "" {
 		return a.graphFiles(ctx, args, f)
 	}
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

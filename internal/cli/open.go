@@ -89,11 +89,7 @@ func (a *app) runOpen(ctx context.Context, args []string, f *openFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

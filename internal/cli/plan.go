@@ -29,11 +29,7 @@ of checks that are under way, and new commits).`,
 }
 
 func (a *app) runPlan(ctx context.Context, args []string, o output) error {
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

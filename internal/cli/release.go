@@ -59,11 +59,7 @@ func (a *app) runRelease(ctx context.Context, f *releaseFlags, args []string) er
 	if err != nil {
 		return err
 	}
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

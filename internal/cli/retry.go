@@ -37,11 +37,7 @@ images. A revision that ended badly is not released again by itself, by a watche
 }
 
 func (a *app) runRetry(ctx context.Context, f *retryFlags, args []string) error {
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -60,11 +60,7 @@ func (a *app) completeWhich(cmd *cobra.Command, args []string, start string) ([]
 }
 
 func (a *app) runSlot(ctx context.Context, args []string, o output) error {
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args[1:])
+	_, stack, err := a.stack(ctx, args[1:])
 	if err != nil {
 		return err
 	}

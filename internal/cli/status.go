@@ -30,11 +30,7 @@ the active release and its step, what Lockstep waits for and since when, and the
 		Args:              atMostOne,
 		ValidArgsFunction: a.completeStacks,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.cluster()
-			if err != nil {
-				return err
-			}
-			stack, err := c.stack(cmd.Context(), args)
+			c, stack, err := a.stack(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

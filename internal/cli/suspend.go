@@ -34,11 +34,7 @@ func (a *app) resumeCommand() *cobra.Command {
 func (a *app) suspension(suspend bool, cmd cobra.Command) *cobra.Command {
 	cmd.Args, cmd.ValidArgsFunction = atMostOne, a.completeStacks
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := a.cluster()
-		if err != nil {
-			return err
-		}
-		stack, err := c.stack(cmd.Context(), args)
+		c, stack, err := a.stack(cmd.Context(), args)
 		if err != nil {
 			return err
 		}
@@ -86,11 +82,7 @@ looked. Where commits start releases, the repository is asked at once, and not a
 }
 
 func (a *app) runReconcile(ctx context.Context, args []string, limit time.Duration) error {
-	c, err := a.cluster()
-	if err != nil {
-		return err
-	}
-	stack, err := c.stack(ctx, args)
+	c, stack, err := a.stack(ctx, args)
 	if err != nil {
 		return err
 	}

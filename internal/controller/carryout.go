@@ -29,7 +29,8 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 	var g errgroup.Group
 	g.SetLimit(actionsAtOnce)
 	failed := make([]error, len(next.Actions))
-	entries, rest := &inOrder{}, []func(){}
+	var entries []func() bool
+	var rest []func()
 	for i, action := range next.Actions {
 		if event, ok := action.(plan.Event); ok {
 			r.tell(seen, event)
@@ -44,30 +45,21 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 		}
 		wrote = true
 		if _, ok := action.(plan.WriteEntry); ok {
-			entries.add(func() (went bool) { went, failed[i] = r.do(ctx, seen, action); return went })
+			entries = append(entries, func() (went bool) { went, failed[i] = r.do(ctx, seen, action); return went })
 			continue
 		}
 		rest = append(rest, func() { _, failed[i] = r.do(ctx, seen, action) })
 	}
-	entries.run()
+	for _, write := range entries {
+		if !write() {
+			break
+		}
+	}
 	for _, do := range rest {
 		g.Go(func() error { do(); return nil })
 	}
 	_ = g.Wait()
 	return wrote, errors.Join(failed...)
-}
-
-// inOrder is done one after the other, up to the first that does not go through.
-type inOrder struct{ all []func() bool }
-
-func (o *inOrder) add(one func() bool) { o.all = append(o.all, one) }
-
-func (o *inOrder) run() {
-	for _, one := range o.all {
-		if !one() {
-			return
-		}
-	}
 }
 
 // do carries out one action, keeps what came of it, and reports whether it went through. A conflict is no failure: someone

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -74,6 +76,8 @@ type stopwatch struct {
 	move  string
 	from  string
 	moved time.Time
+	// waits is the reason of the Stack's series of waiting; empty where there is none.
+	waits string
 }
 
 // transition is a status that was saved, and the one before it.
@@ -100,7 +104,7 @@ func (m *meter) saw(t transition) {
 	}
 	m.endRelease(t, was, is)
 	m.endMove(t, w, is)
-	m.wait(t)
+	m.wait(t, w)
 }
 
 // forget drops what is known of a Stack that is gone.
@@ -108,7 +112,7 @@ func (m *meter) forget(stack types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.watches, stack)
-	m.waiting.DeletePartialMatch(labelsOf(stack))
+	m.waiting.DeletePartialMatch(prometheus.Labels{"namespace": stack.Namespace, "stack": stack.Name})
 }
 
 // resumed goes on with what another process began. A move of which every entry was seen already is not counted again.
@@ -245,15 +249,14 @@ func (m *meter) endRelease(t transition, was, is v1alpha1.UnitStatus) {
 }
 
 // wait says what the Stack waits for: one series for each Stack at most.
-func (m *meter) wait(t transition) {
-	m.waiting.DeletePartialMatch(labelsOf(t.stack))
-	if reason, since := waitsFor(t.is); reason != "" {
+func (m *meter) wait(t transition, w *stopwatch) {
+	reason, since := waitsFor(t.is)
+	if w.waits != "" && w.waits != reason {
+		m.waiting.DeleteLabelValues(t.stack.Namespace, t.stack.Name, w.waits)
+	}
+	if w.waits = reason; reason != "" {
 		m.waiting.WithLabelValues(t.stack.Namespace, t.stack.Name, reason).Set(float64(since.Unix()))
 	}
-}
-
-func labelsOf(stack types.NamespacedName) prometheus.Labels {
-	return prometheus.Labels{"namespace": stack.Namespace, "stack": stack.Name}
 }
 
 // waitsFor is what stands in the way of the active release; without one, what is wrong, or what Lockstep is busy with.
@@ -261,27 +264,17 @@ func waitsFor(s v1alpha1.StackStatus) (string, time.Time) {
 	if step := unitOf(s).Step; step != nil && step.Reason != "" && step.WaitingSince != nil {
 		return step.Reason, step.WaitingSince.Time
 	}
-	for _, c := range s.Conditions {
-		wrong := c.Type == v1alpha1.ConditionReady && c.Status == "False" && c.Reason != v1alpha1.ReasonNothingReleased
-		if wrong {
-			return c.Reason, c.LastTransitionTime.Time
-		}
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonNothingReleased {
+		return c.Reason, c.LastTransitionTime.Time
 	}
-	for _, c := range s.Conditions {
-		if c.Type == v1alpha1.ConditionReconciling && c.Status == "True" {
-			return c.Reason, c.LastTransitionTime.Time
-		}
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReconciling); c != nil && c.Status == metav1.ConditionTrue {
+		return c.Reason, c.LastTransitionTime.Time
 	}
 	return "", time.Time{}
 }
 
 func inForce(s v1alpha1.StackStatus) bool {
-	for _, c := range s.Conditions {
-		if c.Type == v1alpha1.ConditionEntriesInForce {
-			return c.Status == "True"
-		}
-	}
-	return false
+	return meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionEntriesInForce)
 }
 
 func unitOf(s v1alpha1.StackStatus) v1alpha1.UnitStatus {

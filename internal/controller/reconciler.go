@@ -27,6 +27,8 @@ type Observer interface {
 // error. Doing an action twice is doing it once.
 type Applier interface {
 	Do(ctx context.Context, s *plan.Snapshot, action plan.Action) ([]v1alpha1.Observation, error)
+	// Forget drops what is remembered of a Stack that is gone.
+	Forget(stack types.NamespacedName)
 }
 
 // again is when a pass follows upon one that lost a race: at once, but by way of the queue.
@@ -155,4 +157,5 @@ func (r *reconciler) forget(stack types.NamespacedName) {
 	r.meter.forget(stack)
 	r.places.forget(stack)
 	r.patience.forget(stack)
+	r.applier.Forget(stack)
 }

@@ -72,6 +72,8 @@ func (f *fakeApplier) Do(ctx context.Context, s *plan.Snapshot, a plan.Action) (
 	return f.does(ctx, s, a)
 }
 
+func (f *fakeApplier) Forget(types.NamespacedName) {}
+
 func (f *fakeApplier) verbs() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

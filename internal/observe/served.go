@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -41,7 +42,7 @@ func (p *pass) judgeServed(ctx context.Context, facts *plan.Entry, spec entry.Sp
 	}
 	facts.Served = why == ""
 	facts.Message = joinSentences(facts.Message, why)
-	if !facts.Served {
+	if !facts.Served && !p.justMoving() {
 		taken, err := p.hostnameTaken(ctx, spec, route)
 		if err != nil || taken == nil {
 			return err
@@ -49,6 +50,14 @@ func (p *pass) judgeServed(ctx context.Context, facts *plan.Entry, spec entry.Sp
 		facts.Message = joinSentences(facts.Message, capital(taken.Message)+".")
 	}
 	return nil
+}
+
+// rivalsAfter is how long a route that users are being moved by is given before it is asked who else may have its hostnames:
+// that takes reading every route, and meanwhile it is looked again and again.
+const rivalsAfter = 5 * time.Second
+
+func (p *pass) justMoving() bool {
+	return p.moving() && time.Since(p.stack.Status.Units[0].Step.Since.Time) < rivalsAfter
 }
 
 // moving: users are being moved, and what was served a moment ago proves nothing.

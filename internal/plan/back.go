@@ -82,6 +82,16 @@ func (p *planner) warmest() *v1alpha1.SlotStatus {
 	return found
 }
 
+// warmWith is the slot that is kept with a release; nil where none is.
+func (p *planner) warmWith(release string) *v1alpha1.SlotStatus {
+	for i := range p.st.Slots {
+		if s := &p.st.Slots[i]; s.State == v1alpha1.SlotWarm && s.Release == release {
+			return s
+		}
+	}
+	return nil
+}
+
 // rollBack begins to leave the live release for the kept slot. A slot that is on record as kept at its size was never meant
 // to be scaled down since, so that no late write can stop what users are sent to; its workers are fenced as they are
 // started, and the members of one that was kept small as they are scaled up.

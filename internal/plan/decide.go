@@ -215,11 +215,9 @@ func (p *planner) rollbackTo(d *v1alpha1.Decision, live *v1alpha1.Release) verdi
 	case !wasServed(to):
 		return refuse("users were never on release %s, so it cannot be gone back to; release it again with kubectl lockstep retry", to.Name)
 	}
-	for i := range p.st.Slots {
-		if s := &p.st.Slots[i]; s.State == v1alpha1.SlotWarm && s.Release == to.Name {
-			p.rollBack(live, s, said(d))
-			return accept("users are being moved back to release %s in slot %s", to.Name, s.Name)
-		}
+	if s := p.warmWith(to.Name); s != nil {
+		p.rollBack(live, s, said(d))
+		return accept("users are being moved back to release %s in slot %s", to.Name, s.Name)
 	}
 	if !p.s.Content[to.Name] {
 		return refuse("the frozen content of release %s is gone; release the revision again", to.Name)

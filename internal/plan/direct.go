@@ -47,12 +47,10 @@ func (p *planner) wayOut(to string) (string, *Problem) {
 
 func (p *planner) keptFor(to string) (string, *Problem) {
 	kept := p.warmest()
-	for i := range p.st.Slots {
-		if s := &p.st.Slots[i]; to != "" && s.State == v1alpha1.SlotWarm && s.Release == to {
-			kept = s
-		}
+	if to != "" {
+		kept = p.warmWith(to)
 	}
-	if kept == nil || (to != "" && kept.Release != to) {
+	if kept == nil {
 		return "", &Problem{
 			Reason:  v1alpha1.ReasonWaitingForSlot,
 			Message: fmt.Sprintf("no slot keeps %s warm, so that its frozen content has to be deployed again, which takes the controller: leave --direct out", orPrevious(to)),
