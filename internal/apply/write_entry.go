@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -126,45 +124,27 @@ func (r *route) next(intent v1alpha1.RouteIntent, back bool) (*unstructured.Unst
 	return want, err
 }
 
-// grantsMissing are the ReferenceGrants without which the route may not point into the slots that exist, but for those that
-// are there already: a read takes users less time than a write. One that cannot be read is written, which says why.
-func (r *route) grantsMissing(ctx context.Context, s *plan.Snapshot) []*unstructured.Unstructured {
-	wanted := slices.DeleteFunc(entry.Grants(r.spec), func(g *unstructured.Unstructured) bool { return !usable(s, g.GetNamespace()) })
-	there := make([]bool, len(wanted))
-	var reading sync.WaitGroup
-	for i, g := range wanted {
-		reading.Go(func() {
-			live, err := look(ctx, r.team, g)
-			there[i] = err == nil && live != nil && granted(g, live)
-		})
-	}
-	reading.Wait()
-	var missing []*unstructured.Unstructured
-	for i, g := range wanted {
-		if !there[i] {
-			missing = append(missing, g)
-		}
-	}
-	return missing
-}
-
-// granted is whether live is what it should be.
-func granted(want, live *unstructured.Unstructured) bool {
-	for key, value := range want.GetLabels() {
-		if live.GetLabels()[key] != value {
-			return false
-		}
-	}
-	return equality.Semantic.DeepEqual(want.Object["spec"], live.Object["spec"])
-}
-
-// grant makes the ReferenceGrants without which the route may not point into the slots that exist.
+// grant makes the ReferenceGrants without which the route may not point into the slots that exist, but for those that the pass
+// saw in place.
 func (r *route) grant(ctx context.Context, s *plan.Snapshot) error {
-	for _, g := range r.grantsMissing(ctx, s) {
+	for _, g := range entry.Grants(r.spec) {
+		if !usable(s, g.GetNamespace()) || slices.Contains(grantedBy(s, r.spec.Entry.Name), g.GetNamespace()) {
+			continue
+		}
 		err := r.team.Apply(ctx, client.ApplyConfigurationFromUnstructured(g), client.ForceOwnership, client.FieldOwner(v1alpha1.ManagerEntry))
 		if err != nil {
 			what := fmt.Sprintf("entry %s: making ReferenceGrant %s/%s", r.spec.Entry.Name, g.GetNamespace(), g.GetName())
 			return asTeam(r.stack, g.GetNamespace(), what, err)
+		}
+	}
+	return nil
+}
+
+// grantedBy are the namespaces that let the entry's route in, as the pass saw it.
+func grantedBy(s *plan.Snapshot, name string) []string {
+	for i := range s.Entries {
+		if s.Entries[i].Name == name {
+			return s.Entries[i].Granted
 		}
 	}
 	return nil

@@ -31,9 +31,10 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 	failed := make([]error, len(next.Actions))
 	var entries []func() bool
 	var rest []func()
+	var events []plan.Event
 	for i, action := range next.Actions {
 		if event, ok := action.(plan.Event); ok {
-			r.tell(seen, event)
+			events = append(events, event)
 			continue
 		}
 		log.FromContext(ctx).V(1).Info("carrying out", "verb", action.Verb(), "object", action.Object(), "why", action.Why())
@@ -54,6 +55,9 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 		if !write() {
 			break
 		}
+	}
+	for _, event := range events {
+		r.tell(seen, event)
 	}
 	for _, do := range rest {
 		g.Go(func() error { do(); return nil })

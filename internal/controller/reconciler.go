@@ -122,6 +122,7 @@ func (r *reconciler) save(ctx context.Context, seen *plan.Snapshot, next v1alpha
 	}
 	stack := seen.Stack.DeepCopy()
 	stack.Status = next
+	stack.ManagedFields = nil // they are kept: the API server need not read what it wrote itself
 	if err := r.client.Status().Update(ctx, stack, client.FieldOwner(v1alpha1.ManagerStatus)); err != nil {
 		return false, fmt.Errorf("saving the status: %w", err)
 	}

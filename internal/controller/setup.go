@@ -6,6 +6,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -107,6 +108,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.Stack{}, maps.to(maps.everyStack), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.Stack{}, maps.to(maps.groupOfStack), builder.WithPredicates(specOrAnnotations)).
 		Watches(&v1alpha1.Release{}, maps.to(stackOfRelease)).
+		WatchesMetadata(&corev1.Secret{}, maps.to(stackByLabel), builder.WithPredicates(gone)).
 		WatchesMetadata(&coordinationv1.Lease{}, maps.to(maps.stacksOfGroup)).
 		Watches(&v1alpha1.Decision{}, maps.to(maps.stackOfDecision), builder.WithPredicates(open)).
 		WatchesRawSource(o.Trigger.source()).
@@ -117,7 +119,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 	}
 	for _, object := range policyKinds() {
 		if served(mgr, object) {
-			b = b.WatchesMetadata(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
+			b = b.Watches(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
 		}
 	}
 	made, err := b.Build(r)

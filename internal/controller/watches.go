@@ -58,6 +58,11 @@ func CacheOptions(controllerNamespace string, namespaces ...string) cache.Option
 	for _, object := range labelledKinds(namespaces) {
 		options.ByObject[object] = only
 	}
+	frozen, _ := labels.NewRequirement(v1alpha1.LabelContent, selection.Exists, nil) // a constant: it cannot fail
+	options.ByObject[&corev1.Secret{}] = cache.ByObject{
+		Label:      labels.NewSelector().Add(*frozen),
+		Namespaces: map[string]cache.Config{controllerNamespace: {}},
+	}
 	grouped, _ := labels.NewRequirement(v1alpha1.LabelQueueGroup, selection.Exists, nil) // a constant: it cannot fail
 	options.ByObject[&coordinationv1.Lease{}] = cache.ByObject{
 		Label:      labels.NewSelector().Add(*grouped),

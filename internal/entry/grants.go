@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -18,6 +19,16 @@ func Grants(s Spec) []*unstructured.Unstructured {
 		}
 	}
 	return all
+}
+
+// Granted is whether live is the grant that is wanted.
+func Granted(want, live *unstructured.Unstructured) bool {
+	for key, value := range want.GetLabels() {
+		if live.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return equality.Semantic.DeepEqual(want.Object["spec"], live.Object["spec"])
 }
 
 // grant uses v1beta1, which every release of the Gateway API serves. The rules of an adopted route may name any Service

@@ -17,7 +17,7 @@ import (
 func (p *pass) readOthers(ctx context.Context) error {
 	var stacks v1alpha1.StackList
 	reader := p.Watched
-	if p.stack.Spec.Queue.Group != "" {
+	if reader == nil || p.stack.Spec.Queue.Group != "" {
 		reader = p.Live
 	}
 	if err := reader.List(ctx, &stacks); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/entry"
@@ -30,6 +31,7 @@ func (p *pass) readEntry(ctx context.Context, i int) error {
 	}
 	var ahead sync.WaitGroup
 	ahead.Go(func() { p.expectGateways(ctx, spec) })
+	ahead.Go(func() { facts.Granted = p.granted(ctx, spec) })
 	route, found, err := p.route(ctx, spec)
 	ahead.Wait()
 	if err != nil || found != nil {
@@ -64,6 +66,29 @@ func (p *pass) route(ctx context.Context, spec entry.Spec) (*unstructured.Unstru
 		return nil, problem(v1alpha1.ReasonEntryUnreadable, "%s %s of entry %s cannot be read: %v", spec.Kind().Kind, spec.Key(), spec.Entry.Name, err), nil
 	}
 	return nil, nil, fmt.Errorf("reading %s %s: %w", spec.Kind().Kind, spec.Key(), err)
+}
+
+// granted are the namespaces that let the route in. Of one whose grant cannot be read that is not known: whoever writes the
+// route writes the grant, too.
+func (p *pass) granted(ctx context.Context, spec entry.Spec) []string {
+	wanted := entry.Grants(spec)
+	there := make([]bool, len(wanted))
+	var reading sync.WaitGroup
+	for i, want := range wanted {
+		reading.Go(func() {
+			live := &unstructured.Unstructured{}
+			live.SetGroupVersionKind(want.GroupVersionKind())
+			there[i] = p.Live.Get(ctx, client.ObjectKeyFromObject(want), live) == nil && entry.Granted(want, live)
+		})
+	}
+	reading.Wait()
+	var namespaces []string
+	for i, want := range wanted {
+		if there[i] {
+			namespaces = append(namespaces, want.GetNamespace())
+		}
+	}
+	return namespaces
 }
 
 func routerAdvice(spec entry.Spec) string {

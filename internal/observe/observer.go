@@ -33,7 +33,8 @@ type Prover interface {
 type Options struct {
 	// Live reads from the API server, and never from a cache.
 	Live client.Reader
-	// Watched reads Stacks as they were last watched. Default: Live.
+	// Watched reads what is watched, as it was last seen: Stacks, Releases, Decisions, admission policies, and the names of
+	// frozen content and of workloads that carry a Stack's label. Default: nothing is watched.
 	Watched client.Reader
 	// ControllerNamespace holds the frozen content.
 	ControllerNamespace string
@@ -57,24 +58,27 @@ type Observer struct {
 
 // New returns an Observer.
 func New(o Options) *Observer {
-	if o.Watched == nil {
-		o.Watched = o.Live
-	}
 	if o.Prober == nil {
 		o.Prober = NewProber()
 	}
 	return &Observer{Options: o}
 }
 
-// Observe reads everything that the next plan for a Stack depends on: the Stack first, then all the rest. A Stack that
-// does not exist is a NotFound error.
+// Observe reads everything that the next plan for a Stack depends on: the Stack, and then all that is read by what it says. A
+// Stack that does not exist is a NotFound error.
 func (o *Observer) Observe(ctx context.Context, key types.NamespacedName) (*plan.Snapshot, error) {
+	early := o.begin(ctx, key)
 	stack := &v1alpha1.Stack{}
 	if err := o.Live.Get(ctx, key, stack); err != nil {
+		early.giveUp()
 		return nil, err
 	}
-	p := newPass(o, WithDefaults(stack))
-	if err := p.read(ctx); err != nil {
+	p, err := early.of(stack)
+	if p == nil {
+		p = newPass(o, WithDefaults(stack))
+		err = p.read(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	p.conclude()
@@ -97,6 +101,8 @@ type pass struct {
 	proven   plan.Slot
 	contents []*contents
 	gateways gateways
+	// none tells which kinds of workloads need not be asked for.
+	none absent
 }
 
 func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
@@ -116,6 +122,7 @@ func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
 
 // read does all that asks the cluster, at once: how long a switch takes depends on it.
 func (p *pass) read(ctx context.Context) error {
+	p.none = p.absent(ctx)
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.readReleases(inner) })
 	g.Go(func() error { return p.readPolicy(inner) })

@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -20,23 +22,92 @@ const contentReaders = 16
 
 // readReleases reads what belongs to releases all at once: how long a switch takes depends on it.
 func (p *pass) readReleases(ctx context.Context) error {
-	var releases v1alpha1.ReleaseList
-	var decisions v1alpha1.DecisionList
+	var releases []v1alpha1.Release
+	var decisions []v1alpha1.Decision
 	var kept map[string]bool
 	g, inner := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return listing("releases", p.Live.List(inner, &releases, client.InNamespace(p.stack.Namespace)))
-	})
-	g.Go(func() error {
-		return listing("decisions", p.Live.List(inner, &decisions, client.InNamespace(p.stack.Namespace)))
-	})
+	g.Go(func() (err error) { releases, err = p.releases(inner); return err })
+	g.Go(func() (err error) { decisions, err = p.decisions(inner); return err })
 	g.Go(func() (err error) { kept, err = p.labelledContent(inner); return err })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	p.snapshot.Releases = releasesOf(p.stack.Name, releases.Items)
-	p.snapshot.Decisions = unanswered(decisions.Items, p.snapshot.Releases)
+	p.snapshot.Releases = releasesOf(p.stack.Name, releases)
+	p.snapshot.Decisions = unanswered(decisions, p.snapshot.Releases)
 	return p.readContent(ctx, kept)
+}
+
+// releases are all of the namespace. Of those that may still change what they say is read; the others are history, and taken
+// from what is watched: there may be many of them.
+func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
+	var all v1alpha1.ReleaseList
+	if p.Watched == nil {
+		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
+		return all.Items, listing("releases", err)
+	}
+	if err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, listing("releases", err)
+	}
+	var past []v1alpha1.Release
+	changing := spokenOf(p.stack)
+	for i := range all.Items {
+		r := &all.Items[i]
+		switch {
+		case r.Spec.Stack != p.stack.Name || slices.Contains(changing, r.Name):
+		case r.Status.Ended != nil && r.Status.Ended.Outcome != v1alpha1.OutcomeLive:
+			past = append(past, *r.DeepCopy())
+		default:
+			changing = append(changing, r.Name)
+		}
+	}
+	current, err := p.readEach(ctx, changing)
+	return slices.SortedFunc(slices.Values(append(past, current...)), func(a, b v1alpha1.Release) int { return strings.Compare(a.Name, b.Name) }), err
+}
+
+// readEach leaves out those that are gone.
+func (p *pass) readEach(ctx context.Context, names []string) ([]v1alpha1.Release, error) {
+	found := make([]v1alpha1.Release, len(names))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		g.Go(func() error {
+			err := p.Live.Get(ctx, types.NamespacedName{Namespace: p.stack.Namespace, Name: name}, &found[i])
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading release %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return slices.DeleteFunc(found, func(r v1alpha1.Release) bool { return r.Name == "" }), err
+}
+
+// decisions are those that may be open. Which there are is known by watching, since each brings a pass when it is seen; what
+// they say is read.
+func (p *pass) decisions(ctx context.Context) ([]v1alpha1.Decision, error) {
+	var all v1alpha1.DecisionList
+	if p.Watched == nil {
+		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
+		return all.Items, listing("decisions", err)
+	}
+	if err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, listing("decisions", err)
+	}
+	var open []v1alpha1.Decision
+	for i := range all.Items {
+		if all.Items[i].Status.Result != "" {
+			continue
+		}
+		d := v1alpha1.Decision{}
+		err := p.Live.Get(ctx, client.ObjectKeyFromObject(&all.Items[i]), &d)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading decision %s: %w", all.Items[i].Name, err)
+		}
+		open = append(open, d)
+	}
+	return open, nil
 }
 
 func listing(what string, err error) error {
@@ -123,11 +194,16 @@ func (p *pass) missingSecrets(ctx context.Context, names, kept map[string]bool) 
 	return missing, g.Wait()
 }
 
-// labelledContent are the Secrets that are labelled as this Stack's content. Whoever may not list sees none.
+// labelledContent are the Secrets that are labelled as this Stack's content, as they were last watched. Whoever may not list
+// sees none.
 func (p *pass) labelledContent(ctx context.Context) (map[string]bool, error) {
+	reader := p.Watched
+	if reader == nil {
+		reader = p.Live
+	}
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	err := p.Live.List(ctx, list, client.InNamespace(p.ControllerNamespace), client.HasLabels{v1alpha1.LabelContent},
+	err := reader.List(ctx, list, client.InNamespace(p.ControllerNamespace), client.HasLabels{v1alpha1.LabelContent},
 		client.MatchingLabels{v1alpha1.LabelStack: p.stack.Name, v1alpha1.LabelStackNamespace: p.stack.Namespace})
 	if err != nil && !lasting(err) {
 		return nil, fmt.Errorf("listing frozen content: %w", err)

@@ -12,6 +12,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,9 +34,11 @@ type contents struct {
 }
 
 func (c *contents) lists() []client.ObjectList {
-	return []client.ObjectList{
-		&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs, &c.pods, &c.services, &c.slices, &c.autoscalers,
-	}
+	return append(c.workloads(), &c.pods, &c.services, &c.slices, &c.autoscalers)
+}
+
+func (c *contents) workloads() []client.ObjectList {
+	return []client.ObjectList{&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs}
 }
 
 // readSlot fills in what the namespace itself says, and keeps what is in it until the releases have been read.
@@ -48,7 +51,12 @@ func (p *pass) readSlot(ctx context.Context, i int) error {
 	g.Go(func() error { return p.readNamespace(inner, facts) })
 	g.Go(func() (err error) { facts.Bound, err = p.bound(inner, spec.Namespace); return err })
 	for _, list := range found.lists() {
-		g.Go(func() error { return p.Live.List(inner, list, client.InNamespace(spec.Namespace)) })
+		g.Go(func() error {
+			if p.none.of(inner, list, spec.Namespace) {
+				return nil
+			}
+			return p.Live.List(inner, list, client.InNamespace(spec.Namespace), howFresh(list))
+		})
 	}
 	err := g.Wait()
 	switch {
@@ -60,6 +68,16 @@ func (p *pass) readSlot(ctx context.Context, i int) error {
 	}
 	facts.Problem = problem(forbiddenOr(v1alpha1.ReasonSlotUnreadable, err), "slot %s (namespace %s) cannot be read: %v", spec.Name, spec.Namespace, err)
 	return nil
+}
+
+// howFresh: the API server waits for etcd before it answers with a list that nothing may be missing from. Nothing is proven by
+// autoscalers, and they change by themselves all the time: what it knows of them will do.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+func howFresh(list client.ObjectList) client.ListOption {
+	if _, ok := list.(*autoscalingv2.HorizontalPodAutoscalerList); ok {
+		return &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}}
+	}
+	return &client.ListOptions{}
 }
 
 func (p *pass) readNamespace(ctx context.Context, facts *plan.Slot) error {
@@ -90,7 +108,7 @@ func labelledFor(stack *v1alpha1.Stack, labels map[string]string) bool {
 // bound takes namespaces that an administrator made as bound: rights there are theirs to give, and the preflight finds
 // out which are missing.
 func (p *pass) bound(ctx context.Context, namespace string) (bool, error) {
-	if !homely(p.stack, namespace) {
+	if !homely(p.stack, namespace) || !p.deploying() {
 		return true, nil
 	}
 	binding := &rbacv1.RoleBinding{}
@@ -99,6 +117,15 @@ func (p *pass) bound(ctx context.Context, namespace string) (bool, error) {
 		return false, client.IgnoreNotFound(err)
 	}
 	return binds(binding, p.stack), nil
+}
+
+// deploying is whether a slot may have to be made ready; its rights are found out by using them otherwise.
+func (p *pass) deploying() bool {
+	if len(p.stack.Status.Units) == 0 {
+		return true
+	}
+	step := p.stack.Status.Units[0].Step
+	return step != nil && (step.Kind == v1alpha1.StepRender || step.Kind == v1alpha1.StepDeploy)
 }
 
 func binds(b *rbacv1.RoleBinding, stack *v1alpha1.Stack) bool {

@@ -173,6 +173,8 @@ type Entry struct {
 	ResourceVersion string
 	// Route is the whole of it as it was read, for whoever writes it; nil where there is none. Nothing is planned by it.
 	Route map[string]any
+	// Granted are the namespaces whose ReferenceGrants let the route in, for whoever writes it. Nothing is planned by it.
+	Granted []string
 	// Epoch that the route carries; 0 where Lockstep never wrote it.
 	Epoch int64
 	// Weights in percent, of slots that get any.
