@@ -180,7 +180,7 @@ func (b *bench) wholeRelease(ctx context.Context, repo *journey.Repo, version in
 // followSteps waits until the release is live, and notes how long it was at each step.
 func (s *shop) followSteps(ctx context.Context, release string, steps map[string]float64) error {
 	last, step := time.Now(), "Queue"
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(25 * time.Millisecond) {
 		u, err := s.unit(ctx)
 		if err != nil {
 			return err

@@ -84,6 +84,9 @@ func (w *slotWork) applyObject(ctx context.Context, want *unstructured.Unstructu
 	if err != nil {
 		return w.refused("taking over", want, err)
 	}
-	_, err = applyAt(ctx, w.team, object, version)
-	return w.refused("applying", want, err)
+	applied, err := applyAt(ctx, w.team, object, version)
+	if err != nil {
+		return w.refused("applying", want, err)
+	}
+	return w.appliedTo(applied)
 }

@@ -80,6 +80,9 @@ func (m *member) update(ctx context.Context, live *unstructured.Unstructured) er
 	if err != nil {
 		return m.refused("applying", live, err)
 	}
+	if err := m.appliedTo(applied); err != nil {
+		return err
+	}
 	return m.resizeApplied(ctx, applied, m.newSize(live))
 }
 

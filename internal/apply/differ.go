@@ -38,6 +38,9 @@ func differ(live, merged *unstructured.Unstructured) ([]string, error) {
 	return append(changed, added...), nil
 }
 
+// annotationRevision is where the controller of Deployments counts their templates.
+const annotationRevision = "deployment.kubernetes.io/revision"
+
 // comparable is an object without what the cluster writes, sizes and epochs.
 func comparable(o *unstructured.Unstructured) map[string]any {
 	c := o.DeepCopy()
@@ -52,6 +55,7 @@ func comparable(o *unstructured.Unstructured) map[string]any {
 	}
 	delete(annotations, v1alpha1.AnnotationEpoch)
 	delete(annotations, v1alpha1.AnnotationMinimumHeld)
+	delete(annotations, annotationRevision)
 	return map[string]any{
 		"metadata": map[string]any{"labels": anyMap(labels), "annotations": anyMap(annotations)},
 		"object":   without(c.Object, "apiVersion", "kind", "metadata", "status"),

@@ -114,6 +114,16 @@ func (p *proof) keep(want, live *unstructured.Unstructured) error {
 	return nil
 }
 
+// appliedTo remembers an object as applying its content has just left it: comparing it would be applying it again. Not so where
+// something was added that changes what runs, which the comparison tells of.
+func (w *slotWork) appliedTo(applied *unstructured.Unstructured) error {
+	added, err := additions(applied)
+	if err != nil || len(added) > 0 {
+		return err
+	}
+	return w.proof.keep(applied, applied)
+}
+
 // complete remembers that all objects were compared, and found to be as they were frozen.
 func (p *proof) complete(objects int) {
 	if p == nil {

@@ -2,11 +2,15 @@ package apply
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -92,4 +96,40 @@ func TestProveReadsOnlyWhatHasChanged(t *testing.T) {
 	if got := unchanged(); got != 1 {
 		t.Errorf("%d objects are known by their version after one of two was changed", got)
 	}
+}
+
+// TestWhatWasAppliedIsKnown: comparing is applying once more without keeping it; what was just applied need not be compared.
+func TestWhatWasAppliedIsKnown(t *testing.T) {
+	w, _ := deployed(t, frontend)
+	ref := w.release("shop-2", frontend2)
+	w.ok(plan.ApplyBase{Release: ref, Slot: "green", Epoch: 7, Attempt: 1})
+	w.ok(applyFrontend(ref, 7, 4))
+	compares := w.countDryRuns()
+
+	w.ok(plan.VerifyContent{Release: ref, Slot: "green", Attempt: 1})
+	if *compares != 0 {
+		t.Errorf("%d objects were compared by applying them, though they had just been applied", *compares)
+	}
+	w.edit(w.get("apps/v1", "Deployment", "frontend"), `{"spec":{"template":{"spec":{"containers":[{"name":"frontend","image":"example.com/other:1"}]}}}}`)
+	w.refused(plan.VerifyContent{Release: ref, Slot: "green", Attempt: 1}, v1alpha1.ReasonContentDrifted)
+	if *compares != 1 {
+		t.Errorf("%d objects were compared, of which one was changed", *compares)
+	}
+}
+
+// countDryRuns counts what the team applies without keeping it.
+func (w *world) countDryRuns() *int32 {
+	w.t.Helper()
+	user, count := userOf(&w.s.Stack), new(int32)
+	base, err := client.NewWithWatch(w.applier.acting(user), client.Options{Scheme: server.Scheme})
+	w.must(err)
+	w.applier.teams[user] = interceptor.NewClient(base, interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			if slices.Contains(opts, client.ApplyOption(client.DryRunAll)) {
+				atomic.AddInt32(count, 1)
+			}
+			return c.Apply(ctx, o, opts...)
+		},
+	})
+	return count
 }
