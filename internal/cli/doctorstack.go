@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/entry"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
@@ -58,33 +59,29 @@ func checkImpersonation(ctx context.Context, c *Cluster, stack *v1alpha1.Stack) 
 	return good("impersonation", "the controller may act as %s", name)
 }
 
+// checkRouteRights asks for the right on the route of that name: a Role may name it.
 func checkRouteRights(ctx context.Context, c *Cluster, stack *v1alpha1.Stack) []check {
 	var checks []check
-	for _, e := range stack.Spec.Entries {
-		namespace, group, resource := routeResource(stack, e)
-		checks = append(checks, checkRight(ctx, c, stack, "rights at entry "+e.Name, namespace,
-			authorizationv1.ResourceAttributes{Namespace: namespace, Group: group, Resource: resource, Verb: "update"}))
+	for _, spec := range entry.Specs(stack) {
+		if spec.Testers {
+			continue
+		}
+		group, resource := routeResource(spec.Entry)
+		checks = append(checks, checkRight(ctx, c, stack, "rights at entry "+spec.Entry.Name, spec.Key().Namespace, authorizationv1.ResourceAttributes{
+			Namespace: spec.Key().Namespace, Group: group, Resource: resource, Name: spec.Key().Name, Verb: "update",
+		}))
 	}
 	return checks
 }
 
-func routeResource(stack *v1alpha1.Stack, e v1alpha1.Entry) (namespace, group, resource string) {
-	namespace, group, resource = stack.Namespace, "gateway.networking.k8s.io", "httproutes"
+func routeResource(e v1alpha1.Entry) (group, resource string) {
 	switch {
 	case e.VirtualService != nil:
-		group, resource = "networking.istio.io", "virtualservices"
-		if e.VirtualService.Namespace != "" {
-			namespace = e.VirtualService.Namespace
-		}
-	case e.HTTPRoute != nil && e.HTTPRoute.Namespace != "":
-		namespace = e.HTTPRoute.Namespace
+		return "networking.istio.io", "virtualservices"
 	case e.Service != nil:
-		group, resource = "", "services"
-		if e.Service.Namespace != "" {
-			namespace = e.Service.Namespace
-		}
+		return "", "services"
 	}
-	return namespace, group, resource
+	return "gateway.networking.k8s.io", "httproutes"
 }
 
 func checkRight(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, name, namespace string, what authorizationv1.ResourceAttributes) check {

@@ -160,10 +160,10 @@ func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Objec
 		o.Status.UserInfo.Username = "ana@example.com"
 		return nil
 	case *authorizationv1.SelfSubjectAccessReview:
-		o.Status.Allowed = !w.denied[o.Spec.ResourceAttributes.Verb]
+		o.Status.Allowed = w.allows(o.Spec.ResourceAttributes)
 		return nil
 	case *authorizationv1.SubjectAccessReview:
-		o.Status.Allowed = !w.denied[o.Spec.ResourceAttributes.Verb]
+		o.Status.Allowed = w.allows(o.Spec.ResourceAttributes)
 		return nil
 	case *v1alpha1.Release, *v1alpha1.Decision:
 		obj.SetUID("uid-" + "made")
@@ -175,6 +175,11 @@ func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Objec
 		return nil
 	}
 	return c.Create(ctx, obj, opts...)
+}
+
+// allows: whoever is denied "update-any" may update what a Role names, and nothing else.
+func (w *world) allows(a *authorizationv1.ResourceAttributes) bool {
+	return !w.denied[a.Verb] && (a.Name != "" || !w.denied[a.Verb+"-any"])
 }
 
 // patch has the controller act on what is changed.
