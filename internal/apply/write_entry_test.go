@@ -66,6 +66,31 @@ func TestEntryIsMadeAndMoved(t *testing.T) {
 	}
 }
 
+func TestGrantsThatThePassSawInPlaceAreNotWritten(t *testing.T) {
+	for name, test := range map[string]struct {
+		granted map[string]string
+		made    bool
+	}{
+		"seen in this slot":                {granted: map[string]string{"web": "green"}},
+		"seen in the other slot":           {granted: map[string]string{"web": "blue"}, made: true},
+		"another entry's in this slot":     {granted: map[string]string{"api": "green", "web": "blue"}, made: true},
+		"this slot's, and another entry's": {granted: map[string]string{"api": "blue", "web": "green"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := routed(t)
+			for _, entry := range []string{"api", "web"} {
+				if slot := test.granted[entry]; slot != "" {
+					w.s.Entries = append(w.s.Entries, plan.Entry{Name: entry, Granted: []string{w.s.Stack.Namespace + "-" + slot}})
+				}
+			}
+			w.ok(plan.WriteEntry{Entry: "web", Intent: v1alpha1.RouteIntent{Epoch: 1, Live: "green"}})
+			if got := w.find("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "lockstep-shop-web") != nil; got != test.made {
+				t.Errorf("a ReferenceGrant was made in green: %v, want %v", got, test.made)
+			}
+		})
+	}
+}
+
 func TestLateEntryWriteFails(t *testing.T) {
 	w := routed(t)
 	w.ok(plan.WriteEntry{Entry: "web", Intent: v1alpha1.RouteIntent{Epoch: 1, Live: "blue"}})

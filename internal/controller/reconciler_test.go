@@ -315,6 +315,31 @@ func TestEventsAreToldOnce(t *testing.T) {
 	}
 }
 
+// TestEventsAreToldOnceTheEntriesWereWritten: users wait for the entries, and not for events. One that was refused is no
+// reason not to tell.
+func TestEventsAreToldOnceTheEntriesWereWritten(t *testing.T) {
+	w := newWorld(t, interceptor.Funcs{})
+	w.plan = doing(1, plan.Event{Reason: "First"}, plan.WriteEntry{Entry: "a"}, plan.Event{Reason: "Second"}, plan.WriteEntry{Entry: "b"}, plan.WriteEntry{Entry: "c"})
+	w.applier.does = func(_ context.Context, _ *plan.Snapshot, a plan.Action) ([]v1alpha1.Observation, error) {
+		if told := len(w.events.Events); told > 0 {
+			t.Errorf("%d events were told before %s was written", told, a.Object())
+		}
+		if a == (plan.WriteEntry{Entry: "b"}) {
+			return []v1alpha1.Observation{{Key: "entry/b", Reason: v1alpha1.ReasonEntryRefused}}, nil
+		}
+		return []v1alpha1.Observation{{Key: plan.WroteKey("a"), OK: true}}, nil
+	}
+	w.pass()
+	close(w.events.Events)
+	var got []string
+	for event := range w.events.Events {
+		got = append(got, event)
+	}
+	if diff := cmp.Diff([]string{"Normal First ", "Normal Second "}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
 func TestAStackThatIsGoneIsForgotten(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
 	running := w.untilCancelled()
