@@ -25,6 +25,10 @@ func (b *bench) allWrites(ctx context.Context) error {
 		if err := s.keep(ctx, keepForShort); err != nil {
 			return err
 		}
+		// What is made once, for a slot's first release, is not counted.
+		if err := s.promoted(ctx); err != nil {
+			return err
+		}
 		for range countedReleases {
 			counted, err := s.count(ctx)
 			if err != nil {

@@ -23,6 +23,9 @@ func Grants(s Spec) []*unstructured.Unstructured {
 
 // Granted is whether live is the grant that is wanted.
 func Granted(want, live *unstructured.Unstructured) bool {
+	if live.GetDeletionTimestamp() != nil {
+		return false
+	}
 	for key, value := range want.GetLabels() {
 		if live.GetLabels()[key] != value {
 			return false

@@ -2,7 +2,9 @@ package entry_test
 
 import (
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -37,6 +39,7 @@ func TestGranted(t *testing.T) {
 		"to another Service":    {spec("to", object{"group": "", "kind": "Service", "name": "admin"}), false},
 		"to every Service":      {spec("to", object{"group": "", "kind": "Service"}), false},
 		"from another's routes": {spec("from", object{"group": want.GroupVersionKind().Group, "kind": "HTTPRoute", "namespace": "elsewhere"}), false},
+		"that is being deleted": {func(live *unstructured.Unstructured) { live.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)}) }, false},
 		"without a spec":        {func(live *unstructured.Unstructured) { delete(live.Object, "spec") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

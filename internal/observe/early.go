@@ -14,7 +14,9 @@ import (
 type early struct {
 	pass   *pass
 	cancel context.CancelFunc
-	done   chan error
+	done   chan struct{}
+	// err is what reading came to, once it is done.
+	err error
 }
 
 func (o *Observer) begin(ctx context.Context, key types.NamespacedName) *early {
@@ -23,8 +25,11 @@ func (o *Observer) begin(ctx context.Context, key types.NamespacedName) *early {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	e := &early{pass: newPass(o, WithDefaults(watched)), cancel: cancel, done: make(chan error, 1)}
-	go func() { e.done <- e.pass.read(ctx) }()
+	e := &early{pass: newPass(o, WithDefaults(watched)), cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		e.err = e.pass.read(ctx)
+	}()
 	return e
 }
 
@@ -38,7 +43,8 @@ func (e *early) of(stack *v1alpha1.Stack) (*pass, error) {
 		return nil, nil
 	}
 	defer e.cancel()
-	return e.pass, <-e.done
+	<-e.done
+	return e.pass, e.err
 }
 
 func (e *early) giveUp() {
@@ -46,5 +52,5 @@ func (e *early) giveUp() {
 		return
 	}
 	e.cancel()
-	_ = <-e.done // nobody asks what it came to
+	<-e.done
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-// contentReaders bounds how many Secrets are looked for at once.
-const contentReaders = 16
+// readers bounds how many objects are read by their names at once.
+const readers = 16
 
 // readReleases reads what belongs to releases all at once: how long a switch takes depends on it.
 func (p *pass) readReleases(ctx context.Context) error {
@@ -60,25 +60,8 @@ func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
 			changing = append(changing, r.Name)
 		}
 	}
-	current, err := p.readEach(ctx, changing)
+	current, err := readEach[v1alpha1.Release](ctx, p.Live, p.stack.Namespace, changing)
 	return slices.SortedFunc(slices.Values(append(past, current...)), func(a, b v1alpha1.Release) int { return strings.Compare(a.Name, b.Name) }), err
-}
-
-// readEach leaves out those that are gone.
-func (p *pass) readEach(ctx context.Context, names []string) ([]v1alpha1.Release, error) {
-	found := make([]v1alpha1.Release, len(names))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, name := range names {
-		g.Go(func() error {
-			err := p.Live.Get(ctx, types.NamespacedName{Namespace: p.stack.Namespace, Name: name}, &found[i])
-			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("reading release %s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	err := g.Wait()
-	return slices.DeleteFunc(found, func(r v1alpha1.Release) bool { return r.Name == "" }), err
 }
 
 // decisions are those that may be open. Which there are is known by watching, since each brings a pass when it is seen; what
@@ -92,22 +75,34 @@ func (p *pass) decisions(ctx context.Context) ([]v1alpha1.Decision, error) {
 	if err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, listing("decisions", err)
 	}
-	var open []v1alpha1.Decision
+	var open []string
 	for i := range all.Items {
-		if all.Items[i].Status.Result != "" {
-			continue
+		if all.Items[i].Status.Result == "" {
+			open = append(open, all.Items[i].Name)
 		}
-		d := v1alpha1.Decision{}
-		err := p.Live.Get(ctx, client.ObjectKeyFromObject(&all.Items[i]), &d)
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading decision %s: %w", all.Items[i].Name, err)
-		}
-		open = append(open, d)
 	}
-	return open, nil
+	return readEach[v1alpha1.Decision](ctx, p.Live, p.stack.Namespace, open)
+}
+
+// readEach reads objects by their names, and leaves out those that are gone.
+func readEach[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, live client.Reader, namespace string, names []string) ([]T, error) {
+	found := make([]T, len(names))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, name := range names {
+		g.Go(func() error {
+			err := live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, P(&found[i]))
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return slices.DeleteFunc(found, func(o T) bool { return P(&o).GetName() == "" }), err
 }
 
 func listing(what string, err error) error {
@@ -178,7 +173,7 @@ func (p *pass) missingSecrets(ctx context.Context, names, kept map[string]bool) 
 	missing := map[string]bool{}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(contentReaders)
+	g.SetLimit(readers)
 	for name := range names {
 		if kept[name] {
 			continue
