@@ -158,7 +158,7 @@ func (w *workload) ready() bool {
 
 // current is what kstatus, which Argo CD, Flux and kubectl users know, calls Current.
 func (w *workload) current() bool {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(w.meta)
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(w.withoutTemplate())
 	if err != nil {
 		return false
 	}
@@ -166,6 +166,25 @@ func (w *workload) current() bool {
 	u.SetGroupVersionKind(w.group.WithKind(w.Kind))
 	result, err := status.Compute(u)
 	return err == nil && result.Status == status.CurrentStatus
+}
+
+// withoutTemplate is a copy without what kstatus does not look at, and what there is most of.
+func (w *workload) withoutTemplate() client.Object {
+	switch o := w.meta.(type) {
+	case *appsv1.Deployment:
+		c := *o
+		c.Spec.Template, c.ManagedFields = corev1.PodTemplateSpec{}, nil
+		return &c
+	case *appsv1.StatefulSet:
+		c := *o
+		c.Spec.Template, c.ManagedFields = corev1.PodTemplateSpec{}, nil
+		return &c
+	case *appsv1.DaemonSet:
+		c := *o
+		c.Spec.Template, c.ManagedFields = corev1.PodTemplateSpec{}, nil
+		return &c
+	}
+	return w.meta
 }
 
 // owner is the workload that made this one.
