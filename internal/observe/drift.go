@@ -3,10 +3,12 @@ package observe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -20,7 +22,7 @@ type driftCache struct {
 }
 
 type driftKey struct {
-	stack types.UID
+	stack types.NamespacedName
 	slot  string
 }
 
@@ -46,6 +48,13 @@ func (c *driftCache) put(key driftKey, found driftFound) {
 	c.known[key] = found
 }
 
+// forget drops what is known of a Stack that is gone.
+func (c *driftCache) forget(stack types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.known, func(key driftKey, _ driftFound) bool { return key.stack == stack })
+}
+
 // compareLive asks how the live slot differs from its frozen content, while no release keeps it busy. That it could not
 // be found out holds nothing up: it is asked again in the next pass.
 func (p *pass) compareLive(ctx context.Context) {
@@ -54,7 +63,7 @@ func (p *pass) compareLive(ctx context.Context) {
 		return
 	}
 	slot := &p.snapshot.Slots[i]
-	key := driftKey{p.stack.UID, slot.Name}
+	key := driftKey{client.ObjectKeyFromObject(p.stack), slot.Name}
 	state := stateOf(release, slot, p.contents[i])
 	drift, known := p.drifts.get(key, state)
 	if !known {

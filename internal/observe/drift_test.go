@@ -76,4 +76,10 @@ func TestDriftIsLookedForWhenAWorkloadHasChanged(t *testing.T) {
 	if look(); d.asked != 3 {
 		t.Error("it is looked for while a release is active")
 	}
+	if err := c.Delete(context.Background(), stack); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Observe(context.Background(), shop); err == nil || len(o.drifts.known) > 0 {
+		t.Errorf("error %v; %d slots of a Stack that is gone are remembered", err, len(o.drifts.known))
+	}
 }

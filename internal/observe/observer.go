@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -71,6 +72,9 @@ func (o *Observer) Observe(ctx context.Context, key types.NamespacedName) (*plan
 	stack := &v1alpha1.Stack{}
 	if err := o.Live.Get(ctx, key, stack); err != nil {
 		early.giveUp()
+		if apierrors.IsNotFound(err) {
+			o.drifts.forget(key)
+		}
 		return nil, err
 	}
 	p, err := early.of(stack)

@@ -35,7 +35,7 @@ func (p *pass) compareBeforehand(ctx context.Context, unit v1alpha1.UnitStatus, 
 	if unit.Step.Kind != v1alpha1.StepCheck || p.Drift == nil {
 		return
 	}
-	key, attempt := driftKey{p.stack.UID, "check/" + unit.ActiveSlot}, fmt.Sprintf("%s/%d", release.UID, unit.Step.Attempt)
+	key, attempt := driftKey{client.ObjectKeyFromObject(p.stack), "check/" + unit.ActiveSlot}, fmt.Sprintf("%s/%d", release.UID, unit.Step.Attempt)
 	if _, done := p.drifts.get(key, attempt); done {
 		return
 	}
