@@ -119,7 +119,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 	}
 	for _, object := range policyKinds() {
 		if served(mgr, object) {
-			b = b.Watches(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
+			b = b.WatchesMetadata(object, maps.to(maps.everyStack), builder.WithPredicates(ofPolicy))
 		}
 	}
 	made, err := b.Build(r)

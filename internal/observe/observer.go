@@ -34,7 +34,7 @@ type Prover interface {
 type Options struct {
 	// Live reads from the API server, and never from a cache.
 	Live client.Reader
-	// Watched reads what is watched, as it was last seen: Stacks, Releases, Decisions, admission policies, and the names of
+	// Watched reads what is watched, as it was last seen: Stacks, Releases, Decisions, and the names of
 	// frozen content and of workloads that carry a Stack's label. Default: nothing is watched.
 	Watched client.Reader
 	// ControllerNamespace holds the frozen content.

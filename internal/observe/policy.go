@@ -27,23 +27,13 @@ func ShippedPolicy(manifests []*unstructured.Unstructured) (*admissionv1.Validat
 	return nil, fmt.Errorf("there is no ValidatingAdmissionPolicy %s among the manifests", v1alpha1.DecisionPolicy)
 }
 
-// readPolicy finds out since when the admission policy has vouched for who made a Decision. That it does is taken from what is
-// watched: the API server enforces it by a watch of its own. That it does not is made sure of.
+// readPolicy finds out since when the admission policy has vouched for who made a Decision.
 func (p *pass) readPolicy(ctx context.Context) error {
-	if p.Watched != nil {
-		if err := p.readPolicyFrom(ctx, p.Watched); err == nil && p.snapshot.Policy != nil {
-			return nil
-		}
-	}
-	return p.readPolicyFrom(ctx, p.Live)
-}
-
-func (p *pass) readPolicyFrom(ctx context.Context, reader client.Reader) error {
 	policy, binding := &admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{}
 	var policyFound, bindingFound bool
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { policyFound, err = find(ctx, reader, policy); return err })
-	g.Go(func() (err error) { bindingFound, err = find(ctx, reader, binding); return err })
+	g.Go(func() (err error) { policyFound, err = p.find(ctx, policy); return err })
+	g.Go(func() (err error) { bindingFound, err = p.find(ctx, binding); return err })
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("reading the admission policy %s: %w", v1alpha1.DecisionPolicy, err)
 	}
@@ -54,8 +44,8 @@ func (p *pass) readPolicyFrom(ctx context.Context, reader client.Reader) error {
 }
 
 // find reports false where the policy is missing, or cannot be read by anyone's leave: it does not count then.
-func find(ctx context.Context, reader client.Reader, o client.Object) (bool, error) {
-	err := reader.Get(ctx, types.NamespacedName{Name: v1alpha1.DecisionPolicy}, o)
+func (p *pass) find(ctx context.Context, o client.Object) (bool, error) {
+	err := p.Live.Get(ctx, types.NamespacedName{Name: v1alpha1.DecisionPolicy}, o)
 	if err != nil && lasting(err) {
 		return false, nil
 	}

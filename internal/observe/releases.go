@@ -41,7 +41,7 @@ func (p *pass) readReleases(ctx context.Context) error {
 // from what is watched: there may be many of them.
 func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
 	var all v1alpha1.ReleaseList
-	if p.Watched == nil {
+	if p.Watched == nil || p.goingBack(ctx) {
 		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
 		return all.Items, listing("releases", err)
 	}
@@ -64,24 +64,58 @@ func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
 	return slices.SortedFunc(slices.Values(append(past, current...)), func(a, b v1alpha1.Release) int { return strings.Compare(a.Name, b.Name) }), err
 }
 
-// decisions are those that may be open. Which there are is known by watching, since each brings a pass when it is seen; what
-// they say is read.
+// goingBack is whether someone has decided to roll back: a release may have been made for it a moment ago.
+func (p *pass) goingBack(ctx context.Context) bool {
+	var all v1alpha1.DecisionList
+	err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
+	return err != nil || slices.ContainsFunc(all.Items, func(d v1alpha1.Decision) bool { return d.Spec.Verb == v1alpha1.VerbRollback && d.Status.Result == "" })
+}
+
+// decisions are those that may be open. While nothing goes on without one, which there are is known by watching, since each
+// brings a pass when it is seen; what they say is read. Otherwise users may be moved, and an abort must not be missed.
 func (p *pass) decisions(ctx context.Context) ([]v1alpha1.Decision, error) {
 	var all v1alpha1.DecisionList
-	if p.Watched == nil {
+	if p.Watched == nil || p.goesOn() {
 		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
 		return all.Items, listing("decisions", err)
 	}
-	if err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	known, err := p.watchedReleases(ctx)
+	if err == nil {
+		err = p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
+	}
+	if err != nil {
 		return nil, listing("decisions", err)
 	}
 	var open []string
 	for i := range all.Items {
-		if all.Items[i].Status.Result == "" {
+		if all.Items[i].Status.Result == "" && slices.Contains(known, all.Items[i].Spec.Release) {
 			open = append(open, all.Items[i].Name)
 		}
 	}
 	return readEach[v1alpha1.Decision](ctx, p.Live, p.stack.Namespace, open)
+}
+
+// goesOn is whether a release is on its way without waiting for anyone to decide.
+func (p *pass) goesOn() bool {
+	if len(p.stack.Status.Units) == 0 {
+		return false
+	}
+	step := p.stack.Status.Units[0].Step
+	return step != nil && step.Kind != v1alpha1.StepHold
+}
+
+// watchedReleases are the names of the Stack's releases. A Decision about another is none of its business; one about a release
+// that was not seen yet is looked at when that is.
+func (p *pass) watchedReleases(ctx context.Context) ([]string, error) {
+	var all v1alpha1.ReleaseList
+	err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
+	names := spokenOf(p.stack)
+	for i := range all.Items {
+		if all.Items[i].Spec.Stack == p.stack.Name {
+			names = append(names, all.Items[i].Name)
+		}
+	}
+	return names, err
 }
 
 // readEach reads objects by their names, and leaves out those that are gone.

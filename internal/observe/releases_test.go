@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
 func decisionSeen(by, name, of string, result v1alpha1.DecisionResult) *v1alpha1.Decision {
@@ -67,6 +68,7 @@ func TestDecisionsThatMayBeOpenAreRead(t *testing.T) {
 		at("7", unchanged), releaseSeen("watched", "r1", ""),
 		decisionSeen("watched", "open", "r1", ""), decisionSeen("watched", "answered", "r1", v1alpha1.DecisionAccepted),
 		decisionSeen("watched", "answered-meanwhile", "r1", ""), decisionSeen("watched", "gone", "r1", ""),
+		decisionSeen("watched", "of-nothing", "r9", ""),
 	}
 	live := []client.Object{
 		at("7", unchanged), releaseSeen("live", "r1", ""), decisionSeen("live", "open", "r1", ""),
@@ -81,6 +83,47 @@ func TestDecisionsThatMayBeOpenAreRead(t *testing.T) {
 	want := []string{"Decision home/answered-meanwhile", "Decision home/gone", "Decision home/open"}
 	if diff := cmp.Diff(want, asked.of("Decision", "DecisionList")); diff != "" {
 		t.Errorf("decisions that were asked for (-want +got):\n%s", diff)
+	}
+}
+
+// TestAnAbortIsSeenThoughTheWatchHasHalted: while a release goes on by itself, nobody can rely on being told.
+func TestAnAbortIsSeenThoughTheWatchHasHalted(t *testing.T) {
+	for kind, want := range map[v1alpha1.StepKind]int{
+		v1alpha1.StepDeploy: 1, v1alpha1.StepCheck: 1, v1alpha1.StepSwitch: 1, v1alpha1.StepRollback: 1,
+		v1alpha1.StepHold: 0, "": 0, // its event brings a pass
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			goingOn := at("7", func(s *v1alpha1.Stack) {
+				s.Status.Units = []v1alpha1.UnitStatus{{Name: plan.UnitAll, ActiveRelease: "r1"}}
+				if kind != "" {
+					s.Status.Units[0].Step = &v1alpha1.StepStatus{Kind: kind}
+				}
+			})
+			s := watching(
+				t, cluster(t, interceptor.Funcs{}, goingOn, releaseSeen("watched", "r1", "")),
+				cluster(t, interceptor.Funcs{}, goingOn.DeepCopy(), releaseSeen("live", "r1", ""), decisionSeen("live", "abort", "r1", "")),
+			)
+			if got := len(s.Decisions); got != want {
+				t.Errorf("%d Decisions, want %d", got, want)
+			}
+		})
+	}
+}
+
+// TestReleasesAreListedWhereSomeoneGoesBack: one may have been made for it that the watch has not told of.
+func TestReleasesAreListedWhereSomeoneGoesBack(t *testing.T) {
+	for verb, want := range map[v1alpha1.Verb]int{v1alpha1.VerbRollback: 2, v1alpha1.VerbPromote: 1} {
+		t.Run(string(verb), func(t *testing.T) {
+			d := decisionSeen("both", "d", "r1", "")
+			d.Spec.Verb = verb
+			s := watching(
+				t, cluster(t, interceptor.Funcs{}, at("7", speakingOf("r1")), releaseSeen("watched", "r1", v1alpha1.OutcomeLive), d),
+				cluster(t, interceptor.Funcs{}, at("7", speakingOf("r1")), releaseSeen("live", "r1", v1alpha1.OutcomeLive), releaseSeen("live", "back", ""), d.DeepCopy()),
+			)
+			if got := len(s.Releases); got != want {
+				t.Errorf("%d releases, want %d", got, want)
+			}
+		})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,7 +54,7 @@ func (p *pass) readSlot(ctx context.Context, i int) error {
 			if p.none.of(inner, list, spec.Namespace) {
 				return nil
 			}
-			return p.Live.List(inner, list, client.InNamespace(spec.Namespace), howFresh(list))
+			return p.Live.List(inner, list, client.InNamespace(spec.Namespace))
 		})
 	}
 	err := g.Wait()
@@ -68,16 +67,6 @@ func (p *pass) readSlot(ctx context.Context, i int) error {
 	}
 	facts.Problem = problem(forbiddenOr(v1alpha1.ReasonSlotUnreadable, err), "slot %s (namespace %s) cannot be read: %v", spec.Name, spec.Namespace, err)
 	return nil
-}
-
-// howFresh: the API server waits for etcd before it answers with a list that nothing may be missing from. Nothing is proven by
-// autoscalers, and they change by themselves all the time: what it knows of them will do.
-// https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
-func howFresh(list client.ObjectList) client.ListOption {
-	if _, ok := list.(*autoscalingv2.HorizontalPodAutoscalerList); ok {
-		return &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}}
-	}
-	return &client.ListOptions{}
 }
 
 func (p *pass) readNamespace(ctx context.Context, facts *plan.Slot) error {
