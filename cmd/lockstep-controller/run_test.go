@@ -130,7 +130,7 @@ func deploys(t *testing.T, server *apiserver.Server, f *flags) {
 		t.Error("it did not end")
 	}
 	for line := range strings.Lines(said.String()) {
-		ending := strings.Contains(line, "context canceled") || strings.Contains(line, "after stop sequence was engaged")
+		ending := strings.Contains(line, "context canceled") || strings.Contains(line, `err="leader election lost"`)
 		if strings.Contains(line, "forbidden") || (strings.Contains(line, "level=ERROR") && !ending) {
 			t.Error(line)
 		}

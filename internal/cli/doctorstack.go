@@ -8,6 +8,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -66,22 +67,12 @@ func checkRouteRights(ctx context.Context, c *Cluster, stack *v1alpha1.Stack) []
 		if spec.Testers {
 			continue
 		}
-		group, resource := routeResource(spec.Entry)
+		route, _ := meta.UnsafeGuessKindToResource(spec.Kind()) // routes and Services are called after their kinds
 		checks = append(checks, checkRight(ctx, c, stack, "rights at entry "+spec.Entry.Name, spec.Key().Namespace, authorizationv1.ResourceAttributes{
-			Namespace: spec.Key().Namespace, Group: group, Resource: resource, Name: spec.Key().Name, Verb: "update",
+			Namespace: spec.Key().Namespace, Group: route.Group, Resource: route.Resource, Name: spec.Key().Name, Verb: "update",
 		}))
 	}
 	return checks
-}
-
-func routeResource(e v1alpha1.Entry) (group, resource string) {
-	switch {
-	case e.VirtualService != nil:
-		return "networking.istio.io", "virtualservices"
-	case e.Service != nil:
-		return "", "services"
-	}
-	return "gateway.networking.k8s.io", "httproutes"
 }
 
 func checkRight(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, name, namespace string, what authorizationv1.ResourceAttributes) check {

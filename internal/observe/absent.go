@@ -9,8 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
 // absent tells the kinds of workloads that cannot belong to a Stack in a slot, so that a pass need not ask for them: users
@@ -24,51 +22,33 @@ type absent struct {
 	kinds map[string]bool
 }
 
-func (p *pass) absent(ctx context.Context) absent {
+func (p *pass) absent() absent {
 	a := absent{pass: p, kinds: map[string]bool{}}
-	if p.Watched == nil {
-		return a
-	}
-	var releases v1alpha1.ReleaseList
-	if err := p.Watched.List(ctx, &releases, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if p.Watched == nil || p.remembered.noReleases != nil {
 		return a
 	}
 	started := map[string]bool{}
-	for i := range releases.Items {
-		r := &releases.Items[i]
-		if r.Spec.Stack != p.stack.Name || r.Status.Started == nil {
-			continue
-		}
-		started[r.Name] = true
-		for _, m := range r.Status.Started.Members {
-			a.kinds[m.Kind] = true
+	for i := range p.remembered.releases {
+		if r := &p.remembered.releases[i]; r.Status.Started != nil {
+			started[r.Name] = true
+			for _, m := range r.Status.Started.Members {
+				a.kinds[m.Kind] = true
+			}
 		}
 	}
 	a.known = !slices.ContainsFunc(spokenOf(p.stack), func(name string) bool { return !started[name] })
 	return a
 }
 
-// spokenOf are the releases that are, or may be, in a slot by what the Stack's status says.
-func spokenOf(stack *v1alpha1.Stack) []string {
-	var names []string
-	for _, unit := range stack.Status.Units {
-		names = append(names, unit.ActiveRelease, unit.LiveRelease)
-	}
-	for _, slot := range stack.Status.Slots {
-		names = append(names, slot.Release)
-	}
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-}
-
 // of is whether there is none of a list's kind that could belong to the Stack in a namespace.
 func (a absent) of(ctx context.Context, list client.ObjectList, namespace string) bool {
-	for _, kind := range kindsBehind(list) {
+	kinds := kindsBehind(list)
+	for _, kind := range kinds {
 		if !a.known || a.kinds[kind.Kind] || a.labelled(ctx, kind, namespace) {
 			return false
 		}
 	}
-	return len(kindsBehind(list)) > 0
+	return len(kinds) > 0
 }
 
 // kindsBehind are the kinds of workloads that a list is read for. Jobs are also what CronJobs make.

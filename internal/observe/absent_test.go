@@ -109,16 +109,22 @@ func TestKindsAreAskedForWhereWatchingFails(t *testing.T) {
 		"StatefulSetList home-blue": append(inBoth("DeploymentList"), "StatefulSetList home-blue"),
 	} {
 		t.Run(what, func(t *testing.T) {
-			failed := false
 			watched := &reads{before: func(_ context.Context, asked string) error {
-				if asked != what || failed {
+				if asked != what {
 					return nil
 				}
-				failed = true // what is read of releases later is another matter
 				return apierrors.NewTooManyRequests("later", 1)
 			}}
+			// On the way back releases and Decisions are listed, so that the pass does without what is watched.
+			stack := func() client.Object {
+				return at("7", func(s *v1alpha1.Stack) {
+					s.Status.Units = []v1alpha1.UnitStatus{{Name: plan.UnitAll, Step: &v1alpha1.StepStatus{Kind: v1alpha1.StepRollback}}}
+				})
+			}
+			back := decisionSeen("watched", "d", "r1", "")
+			back.Spec.Verb = v1alpha1.VerbRollback
 			var asked reads
-			watching(t, cluster(t, watched.funcs(), at("7", unchanged), releaseWith("r1", "Deployment")), cluster(t, asked.funcs(), at("7", unchanged)))
+			watching(t, cluster(t, watched.funcs(), stack(), back, releaseWith("r1", "Deployment")), cluster(t, asked.funcs(), stack()))
 			wantAsked(t, &asked, want)
 		})
 	}

@@ -102,9 +102,10 @@ type pass struct {
 	// waiting are releases of other Stacks of the queue group.
 	waiting []v1alpha1.Release
 	// proven is the slot that was proven in this pass, and of which release.
-	proven   plan.Slot
-	contents []*contents
-	gateways gateways
+	proven     plan.Slot
+	contents   []*contents
+	gateways   gateways
+	remembered remembered
 	// none tells which kinds of workloads need not be asked for.
 	none absent
 }
@@ -124,9 +125,18 @@ func newPass(o *Observer, stack *v1alpha1.Stack) *pass {
 	}
 }
 
+// step is what the status says that the active release is at; nil where none is active.
+func (p *pass) step() *v1alpha1.StepStatus {
+	if len(p.stack.Status.Units) == 0 {
+		return nil
+	}
+	return p.stack.Status.Units[0].Step
+}
+
 // read does all that asks the cluster, at once: how long a switch takes depends on it.
 func (p *pass) read(ctx context.Context) error {
-	p.none = p.absent(ctx)
+	p.remembered = p.remember(ctx)
+	p.none = p.absent()
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.readReleases(inner) })
 	g.Go(func() error { return p.readPolicy(inner) })

@@ -20,7 +20,7 @@ func (p *pass) prove(ctx context.Context) {
 	}
 	unit := p.stack.Status.Units[0]
 	release := findRelease(p.snapshot.Releases, unit.ActiveRelease)
-	if release == nil || release.Status.Started == nil || unit.ActiveSlot == "" || !p.soon(unit, release) {
+	if release == nil || unit.ActiveSlot == "" || !p.soon(unit, release) {
 		return
 	}
 	p.compareBeforehand(ctx, unit, release)

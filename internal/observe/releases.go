@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,20 +41,20 @@ func (p *pass) readReleases(ctx context.Context) error {
 // releases are all of the namespace. Of those that may still change what they say is read; the others are history, and taken
 // from what is watched: there may be many of them.
 func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
-	var all v1alpha1.ReleaseList
-	if p.Watched == nil || p.goingBack(ctx) {
+	if p.Watched == nil || p.remembered.goingBack() {
+		var all v1alpha1.ReleaseList
 		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
 		return all.Items, listing("releases", err)
 	}
-	if err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, listing("releases", err)
+	if p.remembered.noReleases != nil {
+		return nil, listing("releases", p.remembered.noReleases)
 	}
 	var past []v1alpha1.Release
 	changing := spokenOf(p.stack)
-	for i := range all.Items {
-		r := &all.Items[i]
+	for i := range p.remembered.releases {
+		r := &p.remembered.releases[i]
 		switch {
-		case r.Spec.Stack != p.stack.Name || slices.Contains(changing, r.Name):
+		case slices.Contains(changing, r.Name):
 		case r.Status.Ended != nil && r.Status.Ended.Outcome != v1alpha1.OutcomeLive:
 			past = append(past, *r.DeepCopy())
 		default:
@@ -64,58 +65,20 @@ func (p *pass) releases(ctx context.Context) ([]v1alpha1.Release, error) {
 	return slices.SortedFunc(slices.Values(append(past, current...)), func(a, b v1alpha1.Release) int { return strings.Compare(a.Name, b.Name) }), err
 }
 
-// goingBack is whether someone has decided to roll back: a release may have been made for it a moment ago.
-func (p *pass) goingBack(ctx context.Context) bool {
-	var all v1alpha1.DecisionList
-	err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
-	return err != nil || slices.ContainsFunc(all.Items, func(d v1alpha1.Decision) bool { return d.Spec.Verb == v1alpha1.VerbRollback && d.Status.Result == "" })
-}
-
 // decisions are those that may be open. While nothing goes on without one, which there are is known by watching, since each
 // brings a pass when it is seen; what they say is read. Otherwise users may be moved, and an abort must not be missed.
 func (p *pass) decisions(ctx context.Context) ([]v1alpha1.Decision, error) {
-	var all v1alpha1.DecisionList
-	if p.Watched == nil || p.goesOn() {
+	step := p.step()
+	goesOn := step != nil && step.Kind != v1alpha1.StepHold
+	if p.Watched == nil || goesOn {
+		var all v1alpha1.DecisionList
 		err := p.Live.List(ctx, &all, client.InNamespace(p.stack.Namespace))
 		return all.Items, listing("decisions", err)
 	}
-	known, err := p.watchedReleases(ctx)
-	if err == nil {
-		err = p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
-	}
-	if err != nil {
+	if err := errors.Join(p.remembered.noReleases, p.remembered.noDecisions); err != nil {
 		return nil, listing("decisions", err)
 	}
-	var open []string
-	for i := range all.Items {
-		if all.Items[i].Status.Result == "" && slices.Contains(known, all.Items[i].Spec.Release) {
-			open = append(open, all.Items[i].Name)
-		}
-	}
-	return readEach[v1alpha1.Decision](ctx, p.Live, p.stack.Namespace, open)
-}
-
-// goesOn is whether a release is on its way without waiting for anyone to decide.
-func (p *pass) goesOn() bool {
-	if len(p.stack.Status.Units) == 0 {
-		return false
-	}
-	step := p.stack.Status.Units[0].Step
-	return step != nil && step.Kind != v1alpha1.StepHold
-}
-
-// watchedReleases are the names of the Stack's releases. A Decision about another is none of its business; one about a release
-// that was not seen yet is looked at when that is.
-func (p *pass) watchedReleases(ctx context.Context) ([]string, error) {
-	var all v1alpha1.ReleaseList
-	err := p.Watched.List(ctx, &all, client.InNamespace(p.stack.Namespace), client.UnsafeDisableDeepCopy)
-	names := spokenOf(p.stack)
-	for i := range all.Items {
-		if all.Items[i].Spec.Stack == p.stack.Name {
-			names = append(names, all.Items[i].Name)
-		}
-	}
-	return names, err
+	return readEach[v1alpha1.Decision](ctx, p.Live, p.stack.Namespace, p.remembered.openAbout(spokenOf(p.stack)))
 }
 
 // readEach reads objects by their names, and leaves out those that are gone.

@@ -57,15 +57,16 @@ func (p *pass) judgeServed(ctx context.Context, facts *plan.Entry, spec entry.Sp
 const rivalsAfter = 5 * time.Second
 
 func (p *pass) justMoving() bool {
-	return p.moving() && time.Since(p.stack.Status.Units[0].Step.Since.Time) < rivalsAfter
+	return p.moving() && time.Since(p.step().Since.Time) < rivalsAfter
 }
 
 // moving: users are being moved, and what was served a moment ago proves nothing.
 func (p *pass) moving() bool {
-	if len(p.stack.Status.Units) == 0 || p.stack.Status.Units[0].Step == nil {
+	step := p.step()
+	if step == nil {
 		return false
 	}
-	switch p.stack.Status.Units[0].Step.Kind {
+	switch step.Kind {
 	case v1alpha1.StepSwitch, v1alpha1.StepAbort, v1alpha1.StepRollback:
 		return true
 	default:

@@ -33,11 +33,9 @@ type contents struct {
 }
 
 func (c *contents) lists() []client.ObjectList {
-	return append(c.workloads(), &c.pods, &c.services, &c.slices, &c.autoscalers)
-}
-
-func (c *contents) workloads() []client.ObjectList {
-	return []client.ObjectList{&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs}
+	return []client.ObjectList{
+		&c.deployments, &c.statefulSets, &c.daemonSets, &c.jobs, &c.cronJobs, &c.pods, &c.services, &c.slices, &c.autoscalers,
+	}
 }
 
 // readSlot fills in what the namespace itself says, and keeps what is in it until the releases have been read.
@@ -113,7 +111,7 @@ func (p *pass) deploying() bool {
 	if len(p.stack.Status.Units) == 0 {
 		return true
 	}
-	step := p.stack.Status.Units[0].Step
+	step := p.step()
 	return step != nil && (step.Kind == v1alpha1.StepRender || step.Kind == v1alpha1.StepDeploy)
 }
 
