@@ -87,7 +87,7 @@ func newWorld(t *testing.T, funcs interceptor.Funcs) *world {
 		t.Fatal(err)
 	}
 	stack := &v1alpha1.Stack{ObjectMeta: metav1.ObjectMeta{Namespace: shop.Namespace, Name: shop.Name}}
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(stack).WithStatusSubresource(stack, &v1alpha1.Release{}).WithInterceptorFuncs(funcs).Build()
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(stack).WithStatusSubresource(stack, &v1alpha1.Release{}, &v1alpha1.Decision{}).WithInterceptorFuncs(funcs).Build()
 	w := &world{
 		t:       t,
 		clock:   clocktesting.NewFakeClock(monday),

@@ -78,6 +78,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := setupOrphans(mgr, options); err != nil {
 		return fmt.Errorf("setting up the controller of Releases: %w", err)
 	}
+	if err := setupUnheard(mgr, options); err != nil {
+		return fmt.Errorf("setting up the controller of Decisions: %w", err)
+	}
 	return nil
 }
 
@@ -136,6 +139,15 @@ func setupOrphans(mgr ctrl.Manager, o Options) error {
 		For(&v1alpha1.Release{}).
 		Watches(&v1alpha1.Stack{}, maps.to(maps.releasesOfStack), builder.WithPredicates(gone)).
 		Complete(newOrphans(mgr, o))
+}
+
+func setupUnheard(mgr ctrl.Manager, o Options) error {
+	maps := mapper{client: mgr.GetClient()}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("decision").
+		For(&v1alpha1.Decision{}, builder.WithPredicates(open)).
+		Watches(&v1alpha1.Release{}, maps.to(maps.decisionsOfRelease), builder.WithPredicates(gone)).
+		Complete(newUnheard(mgr, o))
 }
 
 func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {

@@ -210,3 +210,17 @@ func (m mapper) releasesOfStack(ctx context.Context, o client.Object) []types.Na
 	}
 	return keys
 }
+
+func (m mapper) decisionsOfRelease(ctx context.Context, o client.Object) []types.NamespacedName {
+	var decisions v1alpha1.DecisionList
+	if err := m.client.List(ctx, &decisions, client.InNamespace(o.GetNamespace())); err != nil {
+		return nil
+	}
+	var keys []types.NamespacedName
+	for i := range decisions.Items {
+		if decisions.Items[i].Spec.Release == o.GetName() {
+			keys = append(keys, client.ObjectKeyFromObject(&decisions.Items[i]))
+		}
+	}
+	return keys
+}
