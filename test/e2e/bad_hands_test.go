@@ -181,6 +181,9 @@ func (s *shop) badPromotes() {
 	recreated := promoteOf(release, 1)
 	recreated.Spec.ReleaseUID = string(live.UID)
 	s.refusedDecision(recreated, "does not exist")
+	misspelt := promoteOf(release, 1)
+	misspelt.Spec.Release += "0"
+	s.refusedDecision(misspelt, "lists those that do")
 	forged := promoteOf(release, 1)
 	forged.Spec.By = "system:admin-of-everything"
 	s.refusedByAPI(cluster.Create(s.ctx, forged), "spec.by must be the caller")
