@@ -282,6 +282,8 @@ func TestProblems(t *testing.T) {
 	loop.LastTerminationState.Terminated = ended(3, "no database\n")
 	restarted := corev1.ContainerStatus{Name: "main", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
 	restarted.LastTerminationState.Terminated = ended(3, "")
+	ready := *restarted.DeepCopy()
+	ready.Ready = true
 	killed := corev1.ContainerStatus{Name: "main", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}}
 	long := corev1.ContainerStatus{Name: "main", State: corev1.ContainerState{Terminated: ended(1, strings.Repeat("x", 1000)+"the end")}}
 
@@ -294,7 +296,8 @@ func TestProblems(t *testing.T) {
 		{"a Secret that is not there", waiting("CreateContainerConfigError", `secret "db" not found`), `ReferenceMissing: Pod p: container main cannot be configured: secret "db" not found (CreateContainerConfigError)`},
 		{"a crash loop", loop, "Crashing: Pod p: container main ended with exit code 3: no database"},
 		{"out of memory", killed, "Crashing: Pod p: container main ended with exit code 137: OOMKilled"},
-		{"started again since", restarted, ""},
+		{"started again since", restarted, "Crashing: Pod p: container main ended with exit code 3, and was started again; kubectl logs --previous shows what it said"},
+		{"ready since", ready, ""},
 		{"being created", waiting("ContainerCreating", ""), ""},
 		{"a long last message", long, "Crashing: Pod p: container main ended with exit code 1: …" + strings.Repeat("x", lastWords-len("the end")) + "the end"},
 	}

@@ -61,17 +61,20 @@ func containerProblem(pod string, c corev1.ContainerStatus) *plan.Problem {
 	return crash(pod, c)
 }
 
-// crash tells of a container that ended badly, now or just before it was started again. One that has come up since is
-// given the benefit of the doubt.
+// crash tells of a container that ended badly, now or just before it was started again: until it is ready, nobody knows
+// whether it will not end once more. One that is ready is given the benefit of the doubt.
 func crash(pod string, c corev1.ContainerStatus) *plan.Problem {
-	ended := c.State.Terminated
-	if ended == nil && c.State.Waiting != nil {
+	ended, again := c.State.Terminated, ""
+	if ended == nil && !c.Ready {
 		ended = c.LastTerminationState.Terminated
+		if c.State.Running != nil {
+			again = ", and was started again"
+		}
 	}
 	if ended == nil || ended.ExitCode == 0 && !loops(c) {
 		return nil
 	}
-	return problem(v1alpha1.ReasonCrashing, "Pod %s: container %s ended with exit code %d%s", pod, c.Name, ended.ExitCode, detail(ended))
+	return problem(v1alpha1.ReasonCrashing, "Pod %s: container %s ended with exit code %d%s%s", pod, c.Name, ended.ExitCode, again, detail(ended))
 }
 
 // loops: a container that ends well, again and again, is not what a member should do either.
