@@ -167,7 +167,7 @@ type ReleaseMember struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Services []string `json:"services,omitempty"`
-	// dependsOn lists members that are deployed before it.
+	// dependsOn lists members that must be ready before it runs.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50

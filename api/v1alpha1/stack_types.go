@@ -540,7 +540,7 @@ type Member struct {
 	// +optional
 	// +kubebuilder:default=Service
 	Role Role `json:"role,omitempty"`
-	// dependsOn lists members that must be ready before this one is deployed.
+	// dependsOn lists members that must be ready before this one runs. It may be applied before, at zero.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

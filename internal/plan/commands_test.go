@@ -194,6 +194,8 @@ func (s *story) repo(words []string) {
 				m.Members = slices.DeleteFunc(m.Members, func(x v1alpha1.ReleaseMember) bool { return x.Name == name })
 			case "with":
 				m.Members = append(m.Members, world.Serves(name, 1))
+			case "agent":
+				m.Members = append(m.Members, agent(name))
 			case "worker":
 				m.Members = append(m.Members, world.Works(name))
 			case "fails":
@@ -204,6 +206,14 @@ func (s *story) repo(words []string) {
 		}
 	}
 	s.w.Repo[words[0]] = m
+}
+
+// agent is a DaemonSet that depends on another member, as NAME:ON.
+func agent(text string) v1alpha1.ReleaseMember {
+	name, on, _ := strings.Cut(text, ":")
+	m := world.Serves(name, 1, on)
+	m.Kind = "DaemonSet"
+	return m
 }
 
 // autoscale gives a member, as NAME:MIN:MAX, an autoscaler of its name.

@@ -198,11 +198,7 @@ func (p *planner) preflight(r *v1alpha1.Release) *Problem {
 func (p *planner) sizes(r *v1alpha1.Release) []Size {
 	var all []Size
 	for _, m := range r.Status.Started.Members {
-		size := Size{Kind: m.Kind, Name: m.Name, Preview: p.previewSize(r, m), Live: p.liveSize(m)}
-		if m.Role == v1alpha1.RoleWorker {
-			size.Preview = 0
-		}
-		all = append(all, size)
+		all = append(all, Size{Kind: m.Kind, Name: m.Name, Preview: p.firstSize(r, m), Live: p.liveSize(m)})
 	}
 	return all
 }
@@ -236,54 +232,90 @@ func (p *planner) settled(key string, action Action, waiting *Problem) *Problem 
 	return problemOf(o)
 }
 
-// members applies each member once those that it depends on are ready.
+// members applies each member, and gives it its size once those that it depends on are ready. It is applied at zero, where its
+// kind has such a thing, as soon as those run: to write a size is quick, and what the API server refuses is known earlier. Not
+// sooner: the cluster's own controllers are limited to some 20 writes a second, and Pods of the first members would wait.
 func (p *planner) members(r *v1alpha1.Release) *Problem {
 	var first *Problem
 	for _, m := range r.Status.Started.Members {
-		if problem := p.member(r, m); problem != nil && first == nil {
-			first = problem
+		problem := p.member(r, m)
+		if problem != nil && (first == nil || isOrdinary(first) && !isOrdinary(problem)) {
+			first = problem // what someone has to act upon goes before what passes by itself
 		}
 	}
 	return first
 }
 
 func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
-	if p.applied(p.u.ActiveSlot, r, m) {
-		return p.rouse(r, m)
+	applied := p.applied(p.u.ActiveSlot, r, m)
+	if applied && p.runs(m) {
+		return nil
 	}
+	waiting := p.dependencies(r, m)
+	switch {
+	case waiting == nil && applied:
+		return p.rouse(r, m)
+	case waiting == nil:
+		return p.apply(r, m, p.firstSize(r, m), &Problem{Reason: v1alpha1.ReasonDeploying, Message: m.Kind + "/" + m.Name + " is being applied"})
+	case applied, !scales(m.Kind), !p.dependenciesRun(r, m):
+		return waiting
+	}
+	return p.apply(r, m, 0, waiting)
+}
+
+// apply asks for a member that was refused no sooner than it may be tried again.
+func (p *planner) apply(r *v1alpha1.Release, m v1alpha1.ReleaseMember, size int32, waiting *Problem) *Problem {
+	o := p.result("apply/" + m.Name)
+	if o == nil || o.OK || p.due(o) {
+		p.do(p.applyMember(r, m, size))
+	}
+	if o != nil && !o.OK {
+		return problemOf(o)
+	}
+	return waiting
+}
+
+// runs is whether a member that was applied has a size; a worker needs none yet.
+func (p *planner) runs(m v1alpha1.ReleaseMember) bool {
+	return m.Role == v1alpha1.RoleWorker || p.facts(p.u.ActiveSlot).workload(m.Kind, m.Name).Replicas > 0
+}
+
+func isOrdinary(problem *Problem) bool { return slices.Contains(ordinary, problem.Reason) }
+
+// scales is whether a workload of the kind can be there at zero without its content telling.
+func scales(kind string) bool { return kind == "Deployment" || kind == "StatefulSet" }
+
+// dependenciesRun is whether what a member waits for is on its way.
+func (p *planner) dependenciesRun(r *v1alpha1.Release, m v1alpha1.ReleaseMember) bool {
+	return !slices.ContainsFunc(r.Status.Started.Members, func(d v1alpha1.ReleaseMember) bool {
+		return slices.Contains(m.DependsOn, d.Name) && !(p.applied(p.u.ActiveSlot, r, d) && p.runs(d))
+	})
+}
+
+// dependencies is the first of a member's dependencies that is not ready.
+func (p *planner) dependencies(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
 	for _, name := range m.DependsOn {
 		if problem := p.dependency(r, name); problem != nil {
 			return &Problem{Reason: waitReason(problem), Message: fmt.Sprintf("%s waits for %s, which it depends on: %s", m.Name, name, problem.Message)}
 		}
 	}
-	o := p.result("apply/" + m.Name)
-	if o == nil || o.OK || p.due(o) {
-		p.do(p.applyMember(r, m))
-	}
-	if o != nil && !o.OK {
-		return problemOf(o)
-	}
-	return &Problem{Reason: v1alpha1.ReasonDeploying, Message: m.Kind + "/" + m.Name + " is being applied"}
+	return nil
 }
 
 // waitReason is what is wrong with a dependency, or that it is waited for where nothing is.
 func waitReason(problem *Problem) string {
-	if slices.Contains(ordinary, problem.Reason) {
+	if isOrdinary(problem) {
 		return v1alpha1.ReasonDependencyWait
 	}
 	return problem.Reason
 }
 
-// rouse gives a member a size that was applied and left at zero: content and size of one that was there before are two
-// writes, and the second may never have come; or the slot was retired at this very release.
+// rouse gives a member its size that was applied at zero: it waited for others; or content and size of one that was there
+// before are two writes, and the second never came; or the slot was retired at this very release.
 func (p *planner) rouse(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
 	s := p.slot(p.u.ActiveSlot)
-	w := p.facts(s.Name).workload(m.Kind, m.Name)
-	if w.Replicas > 0 || m.Role == v1alpha1.RoleWorker {
-		return nil
-	}
-	size := p.previewSize(r, m)
-	p.scale(s, *w, &size, "it was applied and left at zero")
+	size := p.firstSize(r, m)
+	p.scale(s, *p.facts(s.Name).workload(m.Kind, m.Name), &size, "it was applied at zero, and waits for nothing")
 	return &Problem{Reason: v1alpha1.ReasonScaling, Message: fmt.Sprintf("%s/%s is being scaled to %d", m.Kind, m.Name, size)}
 }
 
@@ -296,15 +328,10 @@ func (p *planner) dependency(r *v1alpha1.Release, name string) *Problem {
 	return nil
 }
 
-func (p *planner) applyMember(r *v1alpha1.Release, m v1alpha1.ReleaseMember) ApplyMember {
-	asleep := m.Role == v1alpha1.RoleWorker
-	replicas := p.previewSize(r, m)
-	if asleep {
-		replicas = 0
-	}
+func (p *planner) applyMember(r *v1alpha1.Release, m v1alpha1.ReleaseMember, size int32) ApplyMember {
 	return ApplyMember{
 		Release: ref(r), Slot: p.u.ActiveSlot, Epoch: p.slot(p.u.ActiveSlot).Epoch, Attempt: p.u.Step.Attempt,
-		Kind: m.Kind, Name: m.Name, Replicas: replicas, Asleep: asleep, Because: "the slot does not run it at this release",
+		Kind: m.Kind, Name: m.Name, Replicas: size, Asleep: m.Role == v1alpha1.RoleWorker, Because: "the slot does not run it at this release",
 	}
 }
 
@@ -312,6 +339,14 @@ func (p *planner) applyMember(r *v1alpha1.Release, m v1alpha1.ReleaseMember) App
 func (p *planner) applied(slot string, r *v1alpha1.Release, m v1alpha1.ReleaseMember) bool {
 	w := p.facts(slot).workload(m.Kind, m.Name)
 	return w != nil && w.Release == r.Name && w.Epoch >= p.slot(slot).Epoch
+}
+
+// firstSize is what the member is deployed with: a worker sleeps.
+func (p *planner) firstSize(r *v1alpha1.Release, m v1alpha1.ReleaseMember) int32 {
+	if m.Role == v1alpha1.RoleWorker {
+		return 0
+	}
+	return p.previewSize(r, m)
 }
 
 // previewSize is how many replicas the member begins with.

@@ -114,6 +114,8 @@ type Member struct {
 	Found bool `json:"found"`
 	// Asleep: a Worker, or a CronJob, outside the live slot.
 	Asleep bool `json:"asleep,omitempty"`
+	// Waits: applied as its release is deployed, and at zero until what it depends on is ready.
+	Waits bool `json:"waits,omitempty"`
 	// Untested: a Worker of a release that never was live, of which only a dry run is known.
 	Untested bool   `json:"untested,omitempty"`
 	Problem  string `json:"problem,omitempty"`

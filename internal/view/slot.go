@@ -137,7 +137,15 @@ func (in memberInput) finish(m Member) Member {
 		m.Asleep = m.Desired == 0
 		m.Untested = in.slot.State == v1alpha1.SlotPreview
 	}
+	m.Waits = m.Role != v1alpha1.RoleWorker && m.Found && m.Desired == 0 && in.deploying()
 	return m
+}
+
+// deploying is whether the active release is being deployed to the slot.
+func (in memberInput) deploying() bool {
+	return slices.ContainsFunc(in.stack.Status.Units, func(u v1alpha1.UnitStatus) bool {
+		return u.ActiveSlot == in.slot.Name && u.Step != nil && u.Step.Kind == v1alpha1.StepDeploy
+	})
 }
 
 // missing are members of the slot's release that are not there: not applied yet, removed by hand, or not readable.

@@ -112,6 +112,8 @@ func readiness(m Member) (string, style) {
 			words = append(words, "untested")
 		}
 		return strings.Join(words, ", "), dim
+	case m.Waits:
+		return "waits", dim
 	case !m.Found && m.Problem == "":
 		return fmt.Sprintf("?/%d", m.Desired), dim
 	case m.Kind == "CronJob" && m.Found:

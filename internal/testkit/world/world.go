@@ -36,7 +36,7 @@ type World struct {
 	NeighbourWaits string
 	// RouterRefuses is whether the router accepts no change of a route.
 	RouterRefuses bool
-	// Refuses are the entries whose routes admission lets nobody write.
+	// Refuses are the entries whose routes, and the members that, admission lets nobody write.
 	Refuses map[string]bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.
 	NodesLag bool

@@ -85,6 +85,9 @@ func (w *World) Begin(s plan.Snapshot, action plan.Action) Task {
 	case plan.ApplyBase:
 		return observing(t, s, "base", a.Release, a.Attempt, w.applyBase(a)...)
 	case plan.ApplyMember:
+		if w.Refuses[a.Name] {
+			return observing(t, s, "apply/"+a.Name, a.Release, a.Attempt, func(*World, *Task) Effect { return refusedMember(a) })
+		}
 		t.Writes = applyMember(a)
 	case plan.Scale:
 		t.Writes = []TaskWrite{func(w *World, _ *Task) Effect { return w.scale(a) }}
@@ -217,6 +220,10 @@ func (w *World) tryEntries() Effect {
 
 func refusedBy(r *Route) *plan.Problem {
 	return &plan.Problem{Reason: v1alpha1.ReasonEntryRefused, Message: "entry " + r.Entry + ": admission refuses it"}
+}
+
+func refusedMember(a plan.ApplyMember) Effect {
+	return Effect{Refused: &plan.Problem{Reason: v1alpha1.ReasonAdmissionRefused, Message: a.Kind + "/" + a.Name + ": admission refuses it"}}
 }
 
 func (w *World) writeEntry(a plan.WriteEntry) Effect {

@@ -15,7 +15,7 @@ type MemberApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// role of the workload: Service, or Worker (runs in the live slot only). CronJobs are Workers.
 	Role *apiv1alpha1.Role `json:"role,omitempty"`
-	// dependsOn lists members that must be ready before this one is deployed.
+	// dependsOn lists members that must be ready before this one runs. It may be applied before, at zero.
 	DependsOn []DependencyApplyConfiguration `json:"dependsOn,omitempty"`
 }
 

@@ -25,7 +25,7 @@ type ReleaseMemberApplyConfiguration struct {
 	Images []string `json:"images,omitempty"`
 	// services that select its Pods.
 	Services []string `json:"services,omitempty"`
-	// dependsOn lists members that are deployed before it.
+	// dependsOn lists members that must be ready before it runs.
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 
