@@ -247,11 +247,10 @@ func (p *planner) members(r *v1alpha1.Release) *Problem {
 }
 
 func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {
-	applied := p.applied(p.u.ActiveSlot, r, m)
-	if applied && p.runs(m) {
+	if p.runs(r, m) {
 		return nil
 	}
-	waiting := p.dependencies(r, m)
+	applied, waiting := p.applied(p.u.ActiveSlot, r, m), p.dependencies(r, m)
 	switch {
 	case waiting == nil && applied:
 		return p.rouse(r, m)
@@ -275,9 +274,10 @@ func (p *planner) apply(r *v1alpha1.Release, m v1alpha1.ReleaseMember, size int3
 	return waiting
 }
 
-// runs is whether a member that was applied has a size; a worker needs none yet.
-func (p *planner) runs(m v1alpha1.ReleaseMember) bool {
-	return m.Role == v1alpha1.RoleWorker || p.facts(p.u.ActiveSlot).workload(m.Kind, m.Name).Replicas > 0
+// runs is whether a member was applied, and has a size; a worker needs none yet.
+func (p *planner) runs(r *v1alpha1.Release, m v1alpha1.ReleaseMember) bool {
+	return p.applied(p.u.ActiveSlot, r, m) &&
+		(m.Role == v1alpha1.RoleWorker || p.facts(p.u.ActiveSlot).workload(m.Kind, m.Name).Replicas > 0)
 }
 
 func isOrdinary(problem *Problem) bool { return slices.Contains(ordinary, problem.Reason) }
@@ -288,7 +288,7 @@ func scales(kind string) bool { return kind == "Deployment" || kind == "Stateful
 // dependenciesRun is whether what a member waits for is on its way.
 func (p *planner) dependenciesRun(r *v1alpha1.Release, m v1alpha1.ReleaseMember) bool {
 	return !slices.ContainsFunc(r.Status.Started.Members, func(d v1alpha1.ReleaseMember) bool {
-		return slices.Contains(m.DependsOn, d.Name) && !(p.applied(p.u.ActiveSlot, r, d) && p.runs(d))
+		return slices.Contains(m.DependsOn, d.Name) && !p.runs(r, d)
 	})
 }
 
