@@ -118,7 +118,7 @@ func setupStacks(mgr ctrl.Manager, o Options) error {
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, RateLimiter: rateLimiter()}).
 		WithLogConstructor(r.places.of)
 	for _, object := range labelledKinds(o.Namespaces) {
-		b = b.WatchesMetadata(object, maps.to(stackByLabel))
+		b = b.WatchesMetadata(object, settled(maps.to(stackByLabel)))
 	}
 	for _, object := range policyKinds() {
 		if served(mgr, object) {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -124,6 +126,26 @@ func (mapper) to(find func(context.Context, client.Object) []types.NamespacedNam
 		return requests
 	})
 }
+
+// settle is how long what the cluster's own controllers write is left to come together: a Pod that gets ready changes its
+// workload and its EndpointSlice several times over. A pass for each would take from the Pods the processors that they start on.
+const settle = 50 * time.Millisecond
+
+// settled has a handler ask for passes a little later. What was asked for in the meantime is one pass.
+func settled(h handler.EventHandler) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { h.Create(ctx, e, unhurried{q}) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { h.Update(ctx, e, unhurried{q}) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { h.Delete(ctx, e, unhurried{q}) },
+	}
+}
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// unhurried is a queue that requests enter after a while.
+type unhurried struct{ queue }
+
+func (u unhurried) Add(request reconcile.Request) { u.AddAfter(request, settle) }
 
 func stackByLabel(_ context.Context, o client.Object) []types.NamespacedName {
 	key := types.NamespacedName{Namespace: o.GetLabels()[v1alpha1.LabelStackNamespace], Name: o.GetLabels()[v1alpha1.LabelStack]}
