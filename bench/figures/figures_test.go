@@ -93,7 +93,7 @@ func measured() *Results {
 	r.Samples.Switch[HTTPRoute] = []Pair{{LockstepMs: 140, BareMs: 100}}
 	r.Samples.Rollback[VirtualService] = []Pair{{LockstepMs: 160, BareMs: 100}}
 	r.Samples.Writes[HTTPRoute] = []Counted{{UntilLive: map[string]float64{"update stacks/status": 9}, Whole: map[string]float64{"update stacks/status": 13}}}
-	r.Samples.Whole = []WholeSample{{Lockstep: 11, Critical: 10, Bare: 10.5, BareCritical: 10}}
+	r.Samples.Whole = []WholeSample{{Lockstep: 11, Critical: 10, Bare: 10.5, BareCritical: 10}, {Delay: SlowMember, Lockstep: 25, Critical: 20, Bare: 21, BareCritical: 20}}
 	r.Conclude(10)
 	return r
 }
@@ -105,6 +105,7 @@ func TestGoals(t *testing.T) {
 		{"writes to Stack, Release and entry until a release is live, httproute", 12, 9, true},
 		{"the same until the slot that it replaced is idle, httproute", 12, 13, false},
 		{"whole release: median ratio to its critical path", 1.2, 1.1, true},
+		{"the same, of members that take 3 seconds", 1.2, 1.25, false},
 	}
 	if diff := cmp.Diff(want, measured().Goals); diff != "" {
 		t.Error(diff)

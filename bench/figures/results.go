@@ -33,9 +33,11 @@ type Results struct {
 	// PlanNext is by the number of members.
 	PlanNext     map[string]PlanNext `json:"planNext"`
 	WholeRelease Whole               `json:"wholeRelease"`
-	Users        Users               `json:"users"`
-	Goals        []Goal              `json:"goals"`
-	Samples      Samples             `json:"samples"`
+	// WholeReleaseSlow is of members that wait SlowMember seconds before they do anything.
+	WholeReleaseSlow Whole   `json:"wholeReleaseSlow"`
+	Users            Users   `json:"users"`
+	Goals            []Goal  `json:"goals"`
+	Samples          Samples `json:"samples"`
 }
 
 // Machine is what it was measured on.
@@ -132,6 +134,8 @@ type PlanNext struct {
 
 // WholeSample is one release of the stack with dependencies, and the same objects applied bare, in seconds.
 type WholeSample struct {
+	// Delay is how many seconds each member waits before it does anything.
+	Delay    int     `json:"delay"`
 	Lockstep float64 `json:"lockstep"`
 	// Critical is the longest chain of members that waited for each other, from the creation of each one's Pod until it was
 	// ready, in that same release.
@@ -156,6 +160,14 @@ type Whole struct {
 	Seconds         Spread `json:"seconds"`
 	CriticalSeconds Spread `json:"criticalPathSeconds"`
 	BareSeconds     Spread `json:"bareSeconds"`
+}
+
+// SlowMember is how many seconds the members of the second series wait before they do anything.
+const SlowMember = 3
+
+// withDelay are the samples of one series.
+func withDelay(delay int, samples []WholeSample) []WholeSample {
+	return slices.DeleteFunc(slices.Clone(samples), func(s WholeSample) bool { return s.Delay != delay })
 }
 
 // WholeOf is the zero Whole, but for members, where there are no samples.
@@ -229,7 +241,8 @@ func (r *Results) Conclude(members int) {
 		r.Switch[kind], r.Rollback[kind] = MovesOf(r.Samples.Switch[kind]), MovesOf(r.Samples.Rollback[kind])
 		r.WritesPerRelease[kind] = WritesOf(r.Samples.Writes[kind])
 	}
-	r.WholeRelease = WholeOf(members, r.Samples.Whole)
+	r.WholeRelease = WholeOf(members, withDelay(0, r.Samples.Whole))
+	r.WholeReleaseSlow = WholeOf(members, withDelay(SlowMember, r.Samples.Whole))
 	r.Goals = goals(r)
 }
 

@@ -38,7 +38,7 @@ func (b *bench) bareRelease(ctx context.Context, sample *figures.WholeSample) er
 			if err := pods.wait(ctx, needs()[m]); err != nil {
 				return err
 			}
-			return b.Apply(ctx, bareManifest(m))
+			return b.Apply(ctx, bareManifest(m, sample.Delay))
 		})
 	}
 	g.Go(func() error { return pods.wait(ctx, memberNames()) })
@@ -61,8 +61,8 @@ func (b *bench) emptyNamespace(ctx context.Context) error {
 }
 
 // bareManifest is a member's, in the namespace for it and with a label that its Pod is found by.
-func bareManifest(member string) string {
-	text := fmt.Sprintf(memberManifest, member, "bare")
+func bareManifest(member string, delay int) string {
+	text := fmt.Sprintf(memberManifest, member, "bare", delay)
 	text = strings.ReplaceAll(text, "metadata: {name: "+member+"}", "metadata: {name: "+member+", namespace: "+bareHome+"}")
 	return strings.Replace(text, "metadata: {labels: {", "metadata: {labels: {bench.lockstep.dev/bare: \"true\", ", 1)
 }

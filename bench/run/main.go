@@ -25,6 +25,7 @@ func main() {
 	b := &bench{began: time.Now()}
 	flag.IntVar(&b.moves, "n", 30, "switches, and as many rollbacks, for each kind of entry")
 	flag.IntVar(&b.wholes, "whole", 5, "whole releases of the stack with dependencies")
+	flag.IntVar(&b.slowWholes, "slow", 3, "the same of members that take some seconds to get ready")
 	flag.IntVar(&b.stacks, "stacks", 100, "idle Stacks beside which the controller is measured the second time")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long the idle controller is watched")
 	flag.BoolVar(&b.add, "add", false, "add to the samples of build/bench.json, and keep its other figures")
@@ -51,10 +52,10 @@ type bench struct {
 	results *figures.Results
 	shops   map[string]*shop
 
-	moves, wholes, stacks int
-	idle                  time.Duration
-	add                   bool
-	only                  []string
+	moves, wholes, slowWholes, stacks int
+	idle                              time.Duration
+	add                               bool
+	only                              []string
 }
 
 // part is something that is measured by itself.

@@ -64,7 +64,7 @@ spec:
       - name: m
         image: lockstep.dev/shop/catalog:1.0.0
         imagePullPolicy: IfNotPresent
-        env: [{name: VERSION, value: %[2]q}]
+        env: [{name: VERSION, value: %[2]q}, {name: START_DELAY, value: %[3]ds}]
         ports: [{name: http, containerPort: 8080}]
         readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1}
         resources: {requests: {cpu: 5m, memory: 16Mi}, limits: {memory: 64Mi}}
@@ -81,7 +81,8 @@ const (
 	bareHome  = "bench-bare"
 )
 
-// wholeReleases takes turns: a release of all members, and the same objects applied bare in the same order.
+// wholeReleases takes turns: a release of all members, and the same objects applied bare in the same order; first of members
+// that are ready as soon as they run, then of such as take a while.
 func (b *bench) wholeReleases(ctx context.Context) error {
 	repo, err := b.chain(ctx)
 	if err != nil {
@@ -90,20 +91,24 @@ func (b *bench) wholeReleases(ctx context.Context) error {
 	defer repo.Remove()
 	defer b.forget(context.WithoutCancel(ctx), wholeHome, wholeHome+"-blue", wholeHome+"-green", bareHome)
 	b.say("version 1 of %d members goes live", members)
-	if _, err := b.wholeRelease(ctx, repo, 0); err != nil {
+	version := 0
+	if _, err := b.wholeRelease(ctx, repo, version, 0); err != nil {
 		return err
 	}
-	for i := 1; i <= b.wholes; i++ {
-		sample, err := b.wholeRelease(ctx, repo, i)
-		if err != nil {
-			return err
+	for _, series := range []struct{ n, delay int }{{b.wholes, 0}, {b.slowWholes, figures.SlowMember}} {
+		for i := 1; i <= series.n; i++ {
+			version++
+			sample, err := b.wholeRelease(ctx, repo, version, series.delay)
+			if err != nil {
+				return err
+			}
+			if err := b.bareRelease(ctx, &sample); err != nil {
+				return err
+			}
+			b.results.Samples.Whole = append(b.results.Samples.Whole, sample)
+			b.say("%d/%d  members wait %d s; release %.2f s, its critical path %.2f s (%.2f); bare %.2f s, its critical path %.2f s   %v", i, series.n, series.delay,
+				sample.Lockstep, sample.Critical, sample.Lockstep/sample.Critical, sample.Bare, sample.BareCritical, sample.Steps)
 		}
-		if err := b.bareRelease(ctx, &sample); err != nil {
-			return err
-		}
-		b.results.Samples.Whole = append(b.results.Samples.Whole, sample)
-		b.say("%d/%d  release %.2f s, its critical path %.2f s (%.2f); bare %.2f s, its critical path %.2f s   %v", i, b.wholes,
-			sample.Lockstep, sample.Critical, sample.Lockstep/sample.Critical, sample.Bare, sample.BareCritical, sample.Steps)
 	}
 	return nil
 }
@@ -145,10 +150,10 @@ func (b *bench) chain(ctx context.Context) (*journey.Repo, error) {
 }
 
 // wholeRelease measures from the creation of a Release until it is live: every entry is seen to serve it.
-func (b *bench) wholeRelease(ctx context.Context, repo *journey.Repo, version int) (figures.WholeSample, error) {
-	sample := figures.WholeSample{Steps: map[string]float64{}}
+func (b *bench) wholeRelease(ctx context.Context, repo *journey.Repo, version, delay int) (figures.WholeSample, error) {
+	sample := figures.WholeSample{Delay: delay, Steps: map[string]float64{}}
 	for _, m := range memberNames() {
-		if err := repo.Write("plain/"+m+".yaml", fmt.Sprintf(memberManifest, m, fmt.Sprint(version))); err != nil {
+		if err := repo.Write("plain/"+m+".yaml", fmt.Sprintf(memberManifest, m, fmt.Sprint(version), delay)); err != nil {
 			return sample, err
 		}
 	}
