@@ -77,13 +77,16 @@ func (s *shop) lostPod(live v1alpha1.UnitStatus) *corev1.Pod {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: lostNode}}
 	node.Spec.Taints = []corev1.Taint{{Key: lostNode, Effect: corev1.TaintEffectNoSchedule}} // for nobody else
 	s.must(client.IgnoreAlreadyExists(cluster.Create(s.ctx, node)))
-	s.t.Cleanup(func() { _ = cluster.Delete(context.WithoutCancel(s.ctx), node) })
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.home + "-" + live.LiveSlot, Name: "frontend-lost", Labels: map[string]string{
 		v1alpha1.LabelStack: "shop", v1alpha1.LabelStackNamespace: s.home, v1alpha1.LabelRelease: live.LiveRelease,
 	}}}
 	pod.Spec.NodeName = lostNode
 	pod.Spec.Containers = []corev1.Container{{Name: "frontend", Image: "lockstep.dev/shop/frontend:1.0.0"}}
 	s.must(cluster.Create(s.ctx, pod))
+	s.t.Cleanup(func() {
+		_ = cluster.Delete(context.WithoutCancel(s.ctx), pod, client.GracePeriodSeconds(0))
+		_ = cluster.Delete(context.WithoutCancel(s.ctx), node)
+	})
 	s.must(cluster.Delete(s.ctx, pod, client.GracePeriodSeconds(1)))
 	return pod
 }
