@@ -569,8 +569,14 @@ func (m *machine) moves() bool {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {
-		return s.Name != u.ActiveSlot && s.State == v1alpha1.SlotWarm || (s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring) && !needsPeople[s.Reason]
+		return s.Name != u.ActiveSlot && s.State == v1alpha1.SlotWarm || (s.State == v1alpha1.SlotDraining || s.State == v1alpha1.SlotRetiring) && !needsPeople[s.Reason] && !withheld(u, s)
 	})
+}
+
+// withheld is whether a slot cannot be left because an entry is not sent to the one that users are on in part, and that is no
+// longer fit: the release says so, and waits for people.
+func withheld(u v1alpha1.UnitStatus, s v1alpha1.SlotStatus) bool {
+	return u.Step != nil && atRest[u.Step.Reason] && s.Reason == v1alpha1.ReasonMemberNotReady
 }
 
 // repair is what people do who read what Lockstep says.
