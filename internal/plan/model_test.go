@@ -464,6 +464,7 @@ func (m *machine) deleteSomething(t *rapid.T) {
 	case 1:
 		n := m.namespace(t)
 		m.tell("namespace %s is deleted", n.Name)
+		m.watch.workersExcused = m.watch.workersExcused || slices.ContainsFunc(n.Pods, func(p *world.Pod) bool { return p.Member == "mailer" && p.Release == "" })
 		m.w.DeleteNamespace(n)
 	case 2:
 		if len(m.w.Releases) > 0 {

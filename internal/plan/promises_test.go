@@ -35,7 +35,8 @@ type watcher struct {
 	// answered counts the answers of each Decision, and recorded is what was first said of it.
 	answered map[string]int
 	recorded map[types.UID]v1alpha1.DecisionResult
-	// workersExcused is whether someone has started a worker by hand.
+	// workersExcused is whether someone has deleted what made the Pod of a worker that was only found: it bears no label, and
+	// nothing tells any more that it is one.
 	workersExcused bool
 }
 
