@@ -90,6 +90,13 @@ func (w *World) readDecisions(s *plan.Snapshot) {
 	}
 }
 
+// leaveUnknown leaves Decisions out that are about a release which was not read: it was made meanwhile, and brings a pass.
+func leaveUnknown(s *plan.Snapshot) {
+	s.Decisions = slices.DeleteFunc(slices.Clone(s.Decisions), func(d v1alpha1.Decision) bool {
+		return !slices.ContainsFunc(s.Releases, func(r v1alpha1.Release) bool { return r.Name == d.Spec.Release })
+	})
+}
+
 func (w *World) readNamespace(out *plan.Slot, n *Namespace) {
 	out.Exists, out.Terminating, out.Consented, out.Bound = n.Exists, n.Terminating, n.Consented, n.Bound
 	out.Creatable = strings.HasPrefix(n.Name, w.Stack.Namespace+"-")

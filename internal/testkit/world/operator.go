@@ -96,6 +96,7 @@ func (o *Operator) plan() {
 	o.reading = false
 	o.snapshot.Results = o.results
 	o.Planned = o.world.Now
+	leaveUnknown(o.snapshot)
 	next := plan.Next(*o.snapshot, o.Planned)
 	o.next = &next
 }
