@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -62,20 +61,18 @@ func look(ctx context.Context, reader client.Reader, key types.NamespacedName) (
 
 // missingFor says what does not exist of what a Decision is about; nothing where all of it does.
 func missingFor(ctx context.Context, reader client.Reader, d *v1alpha1.Decision) (string, error) {
-	release := &v1alpha1.Release{}
-	err := reader.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: d.Spec.Release}, release)
-	switch {
-	case apierrors.IsNotFound(err):
-		return fmt.Sprintf("release %s with uid %s does not exist (any more); kubectl get releases -n %s lists those that do", d.Spec.Release, d.Spec.ReleaseUID, d.Namespace), nil
+	release := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Spec.Release}}
+	switch there, err := exists(ctx, reader, release); {
 	case err != nil:
 		return "", fmt.Errorf("looking for the release of decision %s: %w", d.Name, err)
+	case !there:
+		return fmt.Sprintf("release %s with uid %s does not exist (any more); kubectl get releases -n %s lists those that do", d.Spec.Release, d.Spec.ReleaseUID, d.Namespace), nil
 	}
-	err = reader.Get(ctx, types.NamespacedName{Namespace: d.Namespace, Name: release.Spec.Stack}, &v1alpha1.Stack{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return fmt.Sprintf("there is no Stack %s in namespace %s, which release %s is of; create it, and decide again", release.Spec.Stack, d.Namespace, release.Name), nil
+	switch there, err := hasStack(ctx, reader, release); {
 	case err != nil:
 		return "", fmt.Errorf("looking for the stack of decision %s: %w", d.Name, err)
+	case !there:
+		return fmt.Sprintf("%s, which release %s is of; create it, and decide again", noStack(release), release.Name), nil
 	}
 	return "", nil
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -54,13 +53,12 @@ func (o *orphans) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 		o.found(release)
 		return ctrl.Result{}, nil
 	}
-	err := o.live.Get(ctx, types.NamespacedName{Namespace: release.Namespace, Name: release.Spec.Stack}, &v1alpha1.Stack{})
-	switch {
-	case err == nil:
+	switch there, err := hasStack(ctx, o.live, release); {
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("looking for the stack of release %s: %w", release.Name, err)
+	case there:
 		o.found(release)
 		return ctrl.Result{}, nil
-	case !apierrors.IsNotFound(err):
-		return ctrl.Result{}, fmt.Errorf("looking for the stack of release %s: %w", release.Name, err)
 	}
 	if left := o.missed(release); left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
@@ -83,7 +81,7 @@ func (o *orphans) missed(release *v1alpha1.Release) time.Duration {
 		since = o.clock.Now()
 		o.since[release.UID] = since
 		o.events.Eventf(release, nil, corev1.EventTypeWarning, v1alpha1.ReasonStackMissing, "Wait",
-			"there is no Stack %s in namespace %s; create it within %s", release.Spec.Stack, release.Namespace, stackMissingFor)
+			"%s; create it within %s", noStack(release), stackMissingFor)
 	}
 	return since.Add(stackMissingFor).Sub(o.clock.Now())
 }
@@ -92,7 +90,7 @@ func (o *orphans) end(ctx context.Context, release *v1alpha1.Release) (ctrl.Resu
 	release.Status.Ended = &v1alpha1.ReleaseEnded{
 		Outcome: v1alpha1.OutcomeFailed,
 		Reason:  v1alpha1.ReasonStackMissing,
-		Message: fmt.Sprintf("there is no Stack %s in namespace %s; create it, and release again", release.Spec.Stack, release.Namespace),
+		Message: noStack(release) + "; create it, and release again",
 		At:      metav1.NewTime(o.clock.Now()),
 	}
 	if err := o.client.Status().Update(ctx, release, client.FieldOwner(v1alpha1.ManagerStatus)); err != nil {
@@ -100,4 +98,18 @@ func (o *orphans) end(ctx context.Context, release *v1alpha1.Release) (ctrl.Resu
 	}
 	o.found(release)
 	return ctrl.Result{}, nil
+}
+
+func noStack(r *v1alpha1.Release) string {
+	return fmt.Sprintf("there is no Stack %s in namespace %s", r.Spec.Stack, r.Namespace)
+}
+
+func hasStack(ctx context.Context, reader client.Reader, r *v1alpha1.Release) (bool, error) {
+	return exists(ctx, reader, &v1alpha1.Stack{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Spec.Stack}})
+}
+
+// exists reads the object of that name, if there is one.
+func exists(ctx context.Context, reader client.Reader, o client.Object) (bool, error) {
+	err := reader.Get(ctx, client.ObjectKeyFromObject(o), o)
+	return err == nil, client.IgnoreNotFound(err)
 }

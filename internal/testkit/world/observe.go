@@ -15,6 +15,7 @@ func (w *World) Observe() plan.Snapshot {
 	for _, read := range w.Readings() {
 		read(w, &s)
 	}
+	leaveUnknown(&s)
 	return s
 }
 
@@ -84,7 +85,7 @@ func (w *World) readDecisions(s *plan.Snapshot) {
 		s.Policy = &since
 	}
 	for _, d := range w.Decisions {
-		if d.Status.Result == "" && w.Release(d.Spec.Release) != nil {
+		if d.Status.Result == "" {
 			s.Decisions = append(s.Decisions, *d)
 		}
 	}
