@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	defaultAddress    = ":8080"
-	readHeaderTimeout = 5 * time.Second
+	defaultAddress = ":8080"
+	// readHeaderTimeout is longer than a gateway keeps a connection that it does not use, which for Envoy is an hour. A
+	// gateway may open one and send its first request much later; a server that hangs up just then makes a 503 of it.
+	readHeaderTimeout = 2 * time.Hour
 	// shutdownTimeout stays below the 30 s that a pod is given, so that the process ends by itself.
 	shutdownTimeout = 25 * time.Second
 )
@@ -66,13 +68,17 @@ func serve(ctx context.Context, s settings, handlers *http.ServeMux) error {
 	var ready atomic.Bool
 	ready.Store(!s.failReady)
 	addProbes(handlers, &ready)
-	server := &http.Server{Addr: s.address, Handler: handlers, ReadHeaderTimeout: readHeaderTimeout}
+	server := newServer(s.address, handlers)
 	stopped := make(chan error, 1)
 	go func() { stopped <- shutdownAfter(ctx, server, &ready, s.stopDelay) }()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-stopped
+}
+
+func newServer(address string, handlers http.Handler) *http.Server {
+	return &http.Server{Addr: address, Handler: handlers, ReadHeaderTimeout: readHeaderTimeout}
 }
 
 func shutdownAfter(ctx context.Context, server *http.Server, ready *atomic.Bool, delay time.Duration) error {

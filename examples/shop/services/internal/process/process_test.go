@@ -1,10 +1,13 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +75,63 @@ func TestFailReadyIsAliveButNotReady(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAConnectionMayWaitForItsFirstRequest(t *testing.T) {
+	const envoyKeepsIt = time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		gateway, accepted := net.Pipe()
+		handlers := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		server := newServer("", handlers)
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(&oneConnection{accepted: accepted, closed: make(chan struct{})}) }()
+		for range 2 {
+			time.Sleep(envoyKeepsIt)
+			if status, err := exchange(gateway); err != nil || status != http.StatusTeapot {
+				t.Errorf("after an hour: %d, %v", status, err)
+			}
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+func exchange(over net.Conn) (int, error) {
+	if _, err := io.WriteString(over, "GET / HTTP/1.1\r\nHost: shop\r\n\r\n"); err != nil {
+		return 0, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(over), nil)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// oneConnection is a listener that accepts one connection, and then waits until it is closed.
+type oneConnection struct {
+	accepted net.Conn
+	closed   chan struct{}
+	closing  sync.Once
+}
+
+func (l *oneConnection) Accept() (net.Conn, error) {
+	if c := l.accepted; c != nil {
+		l.accepted = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *oneConnection) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *oneConnection) Addr() net.Addr { return &net.UnixAddr{} }
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
