@@ -64,14 +64,17 @@ func TestBadGateway(t *testing.T) {
 
 // TestBadRights lets the Stack's ServiceAccount be missing, and then have no rights in the namespace of the route.
 func TestBadRights(t *testing.T) {
-	short := beside(t, settings{promotion: "Auto", drain: "1s", more: "deadlines: {deploy: 10s, switch: 8s}"})
-	s := newShop(t, "rights", short)
+	impatient := beside(t, settings{promotion: "Auto", drain: "1s", more: "deadlines: {deploy: 10s}"})
+	s := newShop(t, "rights", impatient)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultServiceAccount, Namespace: s.home}}
 	s.must(cluster.Delete(s.ctx, account))
 	r := s.run(5, "release", "shop", "--wait=Live")
 	s.contains("the command", r.Stderr, v1alpha1.ReasonServiceAccountMissing, v1alpha1.DefaultServiceAccount)
 	s.event(v1alpha1.ReasonServiceAccountMissing, v1alpha1.DefaultServiceAccount)
 
+	able := impatient
+	able.more = "deadlines: {switch: 8s}"
+	s.must(cluster.Apply(s.ctx, s.manifest(able)))
 	s.must(cluster.Delete(s.ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultServiceAccount, Namespace: s.home}}))
 	s.must(cluster.Create(s.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultServiceAccount, Namespace: s.home}}))
 	r = s.run(3, "release", "shop", "--wait=Live", "--timeout=40s")
@@ -79,6 +82,8 @@ func TestBadRights(t *testing.T) {
 	s.event(v1alpha1.ReasonForbidden, "httproutes")
 	s.must(cluster.Home(s.ctx, s.home))
 	s.until(time.Minute, "idle once it has the rights", func(stack *v1alpha1.Stack) bool { return stack.Status.Units[0].ActiveRelease == "" })
+	able.more = ""
+	s.must(cluster.Apply(s.ctx, s.manifest(able)))
 	s.run(0, "release", "shop", "--wait=Live")
 }
 
