@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultAddress = ":8080"
-	// readHeaderTimeout is longer than a gateway keeps a connection that it does not use, which for Envoy is an hour. A
+	// readHeaderTimeout is longer than a gateway keeps a connection that it does not use: Envoy's idle_timeout is an hour. A
 	// gateway may open one and send its first request much later; a server that hangs up just then makes a 503 of it.
 	readHeaderTimeout = 2 * time.Hour
 	// shutdownTimeout stays below the 30 s that a pod is given, so that the process ends by itself.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +113,6 @@ func exchange(over net.Conn) (int, error) {
 type oneConnection struct {
 	accepted net.Conn
 	closed   chan struct{}
-	closing  sync.Once
 }
 
 func (l *oneConnection) Accept() (net.Conn, error) {
@@ -127,7 +125,7 @@ func (l *oneConnection) Accept() (net.Conn, error) {
 }
 
 func (l *oneConnection) Close() error {
-	l.closing.Do(func() { close(l.closed) })
+	close(l.closed)
 	return nil
 }
 
