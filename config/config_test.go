@@ -175,6 +175,26 @@ func TestPolicy(t *testing.T) {
 	refused(t, anna.Create(ctx, unbound), "a promote is bound to what was seen")
 }
 
+// TestRollbackIsDecided: a Release with rollbackOf goes before the queue and does not hold, so that making it takes the verb.
+func TestRollbackIsDecided(t *testing.T) {
+	r := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{GenerateName: "r-", Namespace: "default"}, Spec: v1alpha1.ReleaseSpec{Stack: "shop"}}
+	must(t, server.Client.Create(t.Context(), r))
+	grant(t, "carl", "create")
+	grant(t, "dora", "create", "rollback")
+	inForce(t, r)
+	release := func(of string) *v1alpha1.Release {
+		return &v1alpha1.Release{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "r-", Namespace: "default"},
+			Spec:       v1alpha1.ReleaseSpec{Stack: "shop", RollbackOf: of},
+		}
+	}
+	refused(t, user(t, "carl").Create(t.Context(), release(r.Name)), "carl may not rollback release "+r.Name)
+	must(t, user(t, "carl").Create(t.Context(), release("")))
+	must(t, user(t, "dora").Create(t.Context(), release(r.Name)))
+	controller := user(t, "system:serviceaccount:lockstep-system:lockstep-controller", "system:serviceaccounts", "system:authenticated")
+	must(t, controller.Create(t.Context(), release(r.Name)))
+}
+
 // inForce waits until the API server has taken the policy in.
 func inForce(t *testing.T, r *v1alpha1.Release) {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 //	stack key=value …            settings of the Stack, before anything else
 //	repo REVISION key=a,b …      what a revision renders to: broken=, unpullable=, members=, fails=
 //	release NAME [REVISION] [slot=]  someone makes a Release
+//	rollback NAME OF             someone makes a Release that goes back to OF
 //	decide VERB NAME [key=value] someone decides
 //	run [DURATION]               everyone does what they do until nothing happens any more, or for so long
 //	pass, tick, wait DURATION    one pass of the controller; one step of everyone else; nobody does anything
@@ -36,9 +37,12 @@ import (
 //	tick GROUP                   one step of the controllers of a slot, of routes, or of a gateway replica
 //	settled [among-hands]        all has come to a good end; what is left to people may stand
 var commands = map[string]func(*story, []string){
-	"repo":             (*story).repo,
-	"small":            func(s *story, _ []string) { s.w.Default = world.Small() },
-	"release":          (*story).release,
+	"repo":    (*story).repo,
+	"small":   func(s *story, _ []string) { s.w.Default = world.Small() },
+	"release": (*story).release,
+	"rollback": func(s *story, words []string) {
+		s.w.MakeRelease(words[0], v1alpha1.ReleaseSpec{RollbackOf: words[1]})
+	},
 	"decide":           (*story).decide,
 	"given":            (*story).given,
 	"hold":             (*story).hold,

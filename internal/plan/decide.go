@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -104,15 +105,22 @@ func (p *planner) trust(d *v1alpha1.Decision) *verdict {
 	if d.Spec.Verb == v1alpha1.VerbAbort {
 		return nil
 	}
-	if p.s.Policy == nil {
-		v := refuse("the admission policy %s is missing or was altered, so nothing vouches for who decided; run kubectl lockstep install and decide again", v1alpha1.DecisionPolicy)
-		return &v
-	}
-	if d.CreationTimestamp.Time.Before(*p.s.Policy) {
-		v := refuse("it was made before the admission policy %s was in force, so nothing vouches for who decided; decide again", v1alpha1.DecisionPolicy)
+	if message := p.unvouched(d.CreationTimestamp.Time); message != "" {
+		v := refuse("%s", message)
 		return &v
 	}
 	return nil
+}
+
+// unvouched is why nothing vouches for who made something then; empty where the admission policy does.
+func (p *planner) unvouched(made time.Time) string {
+	switch {
+	case p.s.Policy == nil:
+		return fmt.Sprintf("the admission policy %s is missing or was altered, so nothing vouches for who decided; run kubectl lockstep install and decide again", v1alpha1.DecisionPolicy)
+	case made.Before(*p.s.Policy):
+		return fmt.Sprintf("it was made before the admission policy %s was in force, so nothing vouches for who decided; decide again", v1alpha1.DecisionPolicy)
+	}
+	return ""
 }
 
 func (p *planner) promote(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
@@ -213,7 +221,7 @@ func (p *planner) rollbackTo(d *v1alpha1.Decision, live *v1alpha1.Release) verdi
 	case to.Name == live.Name:
 		return refuse("release %s is live already", to.Name)
 	case !wasServed(to):
-		return refuse("users were never on release %s, so it cannot be gone back to; release it again with kubectl lockstep retry", to.Name)
+		return refuse("%s", neverServed(to))
 	}
 	if s := p.warmWith(to.Name); s != nil {
 		p.rollBack(live, s, said(d))
@@ -233,6 +241,10 @@ func wasServed(r *v1alpha1.Release) bool {
 	default:
 		return false
 	}
+}
+
+func neverServed(r *v1alpha1.Release) string {
+	return fmt.Sprintf("users were never on release %s, so it cannot be gone back to; release it again with kubectl lockstep retry", r.Name)
 }
 
 func (p *planner) deployAgain(d *v1alpha1.Decision, previous *v1alpha1.Release) verdict {

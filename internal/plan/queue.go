@@ -11,6 +11,7 @@ import (
 
 // queue chooses the active release: one at a time, rollbacks first, then in order of creation.
 func (p *planner) queue() bool {
+	p.vouch()
 	pending := p.pending()
 	if len(pending) == 0 {
 		return true
@@ -56,6 +57,31 @@ func (p *planner) pending() []*v1alpha1.Release {
 		return cmp.Or(rank(a)-rank(b), older(a, b))
 	})
 	return pending
+}
+
+// vouch ends pending rollbacks that are nobody's decision: to make one is to decide, because it goes before the queue, and
+// does not hold.
+func (p *planner) vouch() {
+	for _, r := range p.pending() {
+		if message := p.undecided(r); message != "" {
+			p.event(true, v1alpha1.ReasonDecisionRefused, "release "+r.Name+": "+message)
+			p.end(r, v1alpha1.OutcomeFailed, v1alpha1.ReasonDecisionRefused, message)
+		}
+	}
+}
+
+// undecided is why a rollback does not count; empty where it does, and for every other release.
+func (p *planner) undecided(r *v1alpha1.Release) string {
+	if r.Spec.RollbackOf == "" {
+		return ""
+	}
+	if message := p.unvouched(r.CreationTimestamp.Time); message != "" {
+		return message
+	}
+	if of := p.release(r.Spec.RollbackOf); of != nil && of.Name != p.u.LiveRelease && !wasServed(of) {
+		return neverServed(of)
+	}
+	return ""
 }
 
 func rank(r *v1alpha1.Release) int {
