@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 const frontend = `
@@ -248,6 +250,27 @@ func TestBaseIsPruned(t *testing.T) {
 	}
 	if w.find("rbac.authorization.k8s.io/v1", "RoleBinding", v1alpha1.ReleaserClusterRole) == nil {
 		t.Error("the slot's RoleBinding was pruned")
+	}
+}
+
+// The name of a Secret is a hash of what it holds: what takes its place is neither applied nor compared with.
+func TestContentThatIsNotWhatWasFrozenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.prepare("green")
+	ref := w.release("shop-1", frontend)
+	frozen := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.applier.ControllerNamespace, Name: w.s.Releases[0].Status.Started.Content[0].Secrets[0]}}
+	w.must(server.Client.Delete(w.ctx, frozen))
+	forged, _, err := render.Encode(parse(t, frontend2))
+	w.must(err)
+	w.make(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: frozen.Namespace, Name: frozen.Name}, Type: contentType, Data: map[string][]byte{contentKey: forged[0]}})
+
+	message := w.refused(plan.ApplyBase{Release: ref, Slot: "green", Epoch: 5, Attempt: 1}, v1alpha1.ReasonContentMissing)
+	if !strings.Contains(message, frozen.Name) {
+		t.Errorf("the message does not name the Secret: %s", message)
+	}
+	w.refused(plan.VerifyContent{Release: ref, Slot: "green", Attempt: 1}, v1alpha1.ReasonContentMissing)
+	if w.find("v1", "Service", "frontend") != nil {
+		t.Error("something was applied")
 	}
 }
 

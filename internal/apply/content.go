@@ -108,7 +108,7 @@ func (a *Applier) content(ctx context.Context, stack *v1alpha1.Stack, release *v
 	}
 	parts := make([][]byte, 0, len(frozen.Secrets))
 	for _, name := range frozen.Secrets {
-		part, err := a.part(ctx, release, name)
+		part, err := a.part(ctx, stack, release, name)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,8 @@ func contentOf(release *v1alpha1.Release, slot string) *v1alpha1.SlotContent {
 	return nil
 }
 
-func (a *Applier) part(ctx context.Context, release *v1alpha1.Release, name string) ([]byte, error) {
+// part reads what a Secret holds. Its name is a hash of that, so that nothing else can take its place.
+func (a *Applier) part(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, name string) ([]byte, error) {
 	secret := &corev1.Secret{}
 	err := a.Client.Get(ctx, types.NamespacedName{Namespace: a.ControllerNamespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
@@ -165,7 +166,12 @@ func (a *Applier) part(ctx context.Context, release *v1alpha1.Release, name stri
 	if err != nil {
 		return nil, fmt.Errorf("reading the frozen content %s: %w", name, err)
 	}
-	return secret.Data[contentKey], nil
+	part := secret.Data[contentKey]
+	if contentName(stack, part) != name {
+		return nil, refuse(v1alpha1.ReasonContentMissing,
+			"Secret %s/%s does not hold what release %s froze: its digest is another; delete the Secret, find out who may write there, and make a new release", a.ControllerNamespace, name, release.Name)
+	}
+	return part, nil
 }
 
 // stamped writes onto rendered objects whose they are. Frozen content carries no stamp: a rollback applies the same
