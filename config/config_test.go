@@ -107,6 +107,7 @@ func TestContradictions(t *testing.T) {
 		{"yields, but is not kept", "  entries:", "  strategy: {blueGreen: {keepPrevious: {for: 0s, yield: true}}}\n  entries:", "with for: 0s nothing is kept"},
 		{"kept at no size", "  entries:", "  strategy: {blueGreen: {keepPrevious: {replicas: 0}}}\n  entries:", "greater than or equal to 1"},
 		{"capacity", "  entries:", "  strategy: {blueGreen: {capacity: Maybe}}\n  entries:", "Unsupported value"},
+		{"render for ever", "  entries:", "  deadlines: {render: 31m}\n  entries:", "at most 30m"},
 		{"port", "port: 80", "port: 0", "greater than or equal to 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

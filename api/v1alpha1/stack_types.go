@@ -656,8 +656,9 @@ type KeepPrevious struct {
 
 // Deadlines bounds each step.
 type Deadlines struct {
-	// render bounds fetching and rendering the source.
+	// render bounds fetching and rendering the source. At most 30m: few are rendered at once.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('30m')",message="at most 30m, because few releases of all Stacks are rendered at once"
 	// +kubebuilder:default="2m"
 	Render *metav1.Duration `json:"render,omitempty"`
 	// deploy bounds applying the members, waits for what they depend on included.

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/fair"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
@@ -52,6 +53,8 @@ type Applier struct {
 	teams map[string]client.Client
 	// proofs are what was compared with frozen content, slot by slot.
 	proofs proofs
+	// children are the processes that render.
+	children *fair.Places
 }
 
 // New returns an Applier.
@@ -62,7 +65,7 @@ func New(o Options) *Applier {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Applier{Options: o, teams: map[string]client.Client{}}
+	return &Applier{Options: o, teams: map[string]client.Client{}, children: fair.New(childrenAtOnce, childrenOfOne)}
 }
 
 // Do carries out one action. The Snapshot is the one that it was planned from, with the status that was saved since.

@@ -66,7 +66,7 @@ func (a *Applier) rendered(ctx context.Context, stack *v1alpha1.Stack, release *
 // renderSource renders what a release is made of, and tells which commit that is and what of it counts.
 func (a *Applier) renderSource(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, timeout time.Duration) (commit, inputs string, result *render.Result, err error) {
 	if stack.Spec.Source.Inline != nil {
-		inputs, result, err = renderInline(ctx, stack, release, timeout)
+		inputs, result, err = a.renderInline(ctx, stack, release, timeout)
 		return "", inputs, result, err
 	}
 	dir, err := os.MkdirTemp(a.WorkDir, checkoutPattern)
@@ -78,7 +78,7 @@ func (a *Applier) renderSource(ctx context.Context, stack *v1alpha1.Stack, relea
 	if err != nil {
 		return "", "", nil, err
 	}
-	result, err = render.Run(ctx, renderRequest(stack, release, dir, timeout))
+	result, err = a.render(ctx, renderRequest(stack, release, dir, timeout))
 	if err != nil {
 		return "", "", nil, reasoned(err)
 	}
@@ -87,15 +87,39 @@ func (a *Applier) renderSource(ctx context.Context, stack *v1alpha1.Stack, relea
 }
 
 // renderInline renders the objects of the Stack, if they are those that the Release was made for.
-func renderInline(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, timeout time.Duration) (inputs string, result *render.Result, err error) {
+func (a *Applier) renderInline(ctx context.Context, stack *v1alpha1.Stack, release *v1alpha1.Release, timeout time.Duration) (inputs string, result *render.Result, err error) {
 	inputs = plan.InlineRevision(stack.Spec.Source)
 	if wanted := release.Spec.Revision; wanted != "" && wanted != inputs {
 		return "", nil, refuse(v1alpha1.ReasonRevisionMissing,
 			"Release %s was made for inline objects with the hash %s, and Stack %s now holds others, with the hash %s; make another release (kubectl lockstep release %s), or put the objects back", release.Name, wanted, stack.Name, inputs, stack.Name)
 	}
-	result, err = render.Run(ctx, renderRequest(stack, release, "", timeout))
+	result, err = a.render(ctx, renderRequest(stack, release, "", timeout))
 	return inputs, result, reasoned(err)
 }
+
+// childrenAtOnce bounds the processes that render, of all Stacks and of a namespace. Each may take 512 MiB, within the memory
+// limit of the controller's Pod.
+const childrenAtOnce, childrenOfOne = 2, 1
+
+func (a *Applier) render(ctx context.Context, req render.Request) (*render.Result, error) {
+	leave := a.children.Take(ctx, req.Namespace)
+	if leave == nil {
+		return nil, errStillWaiting
+	}
+	defer leave()
+	return render.Run(ctx, req)
+}
+
+func (a *Applier) dependencies(ctx context.Context, req render.Request) ([]string, error) {
+	leave := a.children.Take(ctx, req.Namespace)
+	if leave == nil {
+		return nil, errStillWaiting
+	}
+	defer leave()
+	return render.Dependencies(ctx, req)
+}
+
+var errStillWaiting = errors.New("other Stacks were still being rendered")
 
 // sourceOf names the source for people.
 func sourceOf(stack *v1alpha1.Stack) string {

@@ -9,7 +9,6 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/git"
 	"github.com/lockstep-dev/lockstep/internal/plan"
-	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 // checkout fetches a revision, or the one that the Stack names, into dir.
@@ -61,16 +60,16 @@ func (a *Applier) inputsAt(ctx context.Context, stack *v1alpha1.Stack, commit st
 	if err != nil {
 		return "", err
 	}
-	inputs, err := inputsIn(ctx, tree, stack, dir)
+	inputs, err := a.inputsIn(ctx, tree, stack, dir)
 	if reasonOf(err) != "" {
 		return commit, nil
 	}
 	return inputs, err
 }
 
-func inputsIn(ctx context.Context, tree *git.Tree, stack *v1alpha1.Stack, dir string) (string, error) {
+func (a *Applier) inputsIn(ctx context.Context, tree *git.Tree, stack *v1alpha1.Stack, dir string) (string, error) {
 	// Which release it is for is not known yet, and does not change what a chart depends on.
-	dependencies, err := render.Dependencies(ctx, renderRequest(stack, &v1alpha1.Release{}, dir, 0))
+	dependencies, err := a.dependencies(ctx, renderRequest(stack, &v1alpha1.Release{}, dir, 0))
 	if err != nil {
 		return "", reasoned(err)
 	}

@@ -38,8 +38,8 @@ func (r *reconciler) carryOut(ctx context.Context, seen *plan.Snapshot, next pla
 			continue
 		}
 		log.FromContext(ctx).V(1).Info("carrying out", "verb", action.Verb(), "object", action.Object(), "why", action.Why())
-		if key := longKey(action); key != "" {
-			r.runner.start(ctx, stack, key, func(ctx context.Context) ([]v1alpha1.Observation, error) {
+		if longKey(action) != "" {
+			r.runner.start(ctx, stack, action, func(ctx context.Context) ([]v1alpha1.Observation, error) {
 				return r.applier.Do(ctx, seen, action)
 			})
 			continue

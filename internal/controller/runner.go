@@ -12,12 +12,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/fair"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
 const (
-	// runsAtOnce bounds the long actions of all Stacks together: rendering takes memory and a processor.
-	runsAtOnce = 4
+	// rendersAtOnce bounds the releases that are fetched and rendered together, of all Stacks and of a namespace. Whoever
+	// wrote a repository decides how long that takes.
+	rendersAtOnce, rendersOfOne = 6, 2
+	// looksAtOnce bounds the other long actions, which ask the API server and Services. Switches wait for these.
+	looksAtOnce, looksOfOne = 8, 4
+
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 )
@@ -32,7 +37,8 @@ type runner struct {
 	clock clock.WithDelayedExecution
 	// notify asks for a pass.
 	notify func(types.NamespacedName)
-	places chan struct{}
+	// renders are places for RenderRelease, looks those for everything else.
+	renders, looks *fair.Places
 
 	mu   sync.Mutex
 	runs map[types.NamespacedName]map[string]*run
@@ -48,17 +54,19 @@ type run struct {
 
 func newRunner(in *inbox, c clock.WithDelayedExecution, notify func(types.NamespacedName)) *runner {
 	return &runner{
-		inbox:  in,
-		clock:  c,
-		notify: notify,
-		places: make(chan struct{}, runsAtOnce),
-		runs:   map[types.NamespacedName]map[string]*run{},
+		inbox:   in,
+		clock:   c,
+		notify:  notify,
+		renders: fair.New(rendersAtOnce, rendersOfOne),
+		looks:   fair.New(looksAtOnce, looksOfOne),
+		runs:    map[types.NamespacedName]map[string]*run{},
 	}
 }
 
 // start begins work, unless it runs, rests after a failure, or has left a result that no plan has seen. ctx is that of a
 // pass: controller-runtime ends it with the manager, and not with the pass.
-func (r *runner) start(ctx context.Context, stack types.NamespacedName, key string, w work) {
+func (r *runner) start(ctx context.Context, stack types.NamespacedName, action plan.Action, w work) {
+	key := longKey(action)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	this := r.runs[stack][key]
@@ -74,22 +82,28 @@ func (r *runner) start(ctx context.Context, stack types.NamespacedName, key stri
 		r.runs[stack] = map[string]*run{}
 	}
 	r.runs[stack][key] = this
-	go r.run(ctx, stack, key, this, w)
+	go r.run(ctx, stack, action, this, w)
 }
 
-func (r *runner) run(ctx context.Context, stack types.NamespacedName, key string, this *run, w work) {
+func (r *runner) run(ctx context.Context, stack types.NamespacedName, action plan.Action, this *run, w work) {
 	defer this.cancel()
-	select {
-	case r.places <- struct{}{}:
-	case <-ctx.Done():
+	leave := r.placesFor(action).Take(ctx, stack.Namespace)
+	if leave == nil {
 		return
 	}
 	found, err := guarded(ctx, w)
-	<-r.places
+	leave()
 	if ctx.Err() != nil {
 		return // nobody asks for it any more
 	}
-	r.finish(ctx, stack, key, this, found, err)
+	r.finish(ctx, stack, longKey(action), this, found, err)
+}
+
+func (r *runner) placesFor(action plan.Action) *fair.Places {
+	if _, renders := action.(plan.RenderRelease); renders {
+		return r.renders
+	}
+	return r.looks
 }
 
 // finish hands the result over before it makes room for another run of the same key.

@@ -3,11 +3,14 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -116,6 +119,24 @@ func (w *world) resting() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	w.t.Fatal("nothing waits to try again")
+}
+
+// Renders that take for ever keep neither the switches of others waiting, nor their renders.
+func TestOneNamespaceDoesNotKeepOthersWaiting(t *testing.T) {
+	r := newRunner(newInbox(), clock.RealClock{}, func(types.NamespacedName) {})
+	forEver := func(ctx context.Context) ([]v1alpha1.Observation, error) { <-ctx.Done(); return nil, nil }
+	for i := range 2 * rendersAtOnce {
+		r.start(t.Context(), types.NamespacedName{Namespace: "greedy", Name: fmt.Sprint(i)}, render, forEver)
+	}
+	for _, action := range []plan.Action{render, plan.VerifyContent{Release: render.Release}, plan.DialServices{Release: render.Release}} {
+		began := make(chan struct{})
+		r.start(t.Context(), shop, action, func(context.Context) ([]v1alpha1.Observation, error) { close(began); return nil, nil })
+		select {
+		case <-began:
+		case <-time.After(time.Minute):
+			t.Fatalf("%s does not begin", action.Verb())
+		}
+	}
 }
 
 func TestAPanicIsAnError(t *testing.T) {

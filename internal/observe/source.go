@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/fair"
 	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
@@ -20,8 +21,12 @@ type Repository interface {
 	Newest(ctx context.Context, stack *v1alpha1.Stack, known plan.SourceFacts) (plan.SourceFacts, error)
 }
 
-// pollTimeout bounds one poll, whatever the repository does.
-const pollTimeout = 2 * time.Minute
+const (
+	// pollTimeout bounds one poll, whatever the repository does.
+	pollTimeout = 2 * time.Minute
+	// pollsAtOnce bounds the polls together, of all Stacks and of a namespace: each may check a repository out.
+	pollsAtOnce, pollsOfOne = 4, 2
+)
 
 // PollerOptions are what a Poller needs.
 type PollerOptions struct {
@@ -35,8 +40,9 @@ type PollerOptions struct {
 // list of Stacks: looking at the facts of one is what keeps it polled, so that one that is gone is forgotten.
 type Poller struct {
 	PollerOptions
-	mu    sync.Mutex
-	known map[types.NamespacedName]*polled
+	places *fair.Places
+	mu     sync.Mutex
+	known  map[types.NamespacedName]*polled
 }
 
 type polled struct {
@@ -54,7 +60,7 @@ func NewPoller(o PollerOptions) *Poller {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	return &Poller{PollerOptions: o, known: map[types.NamespacedName]*polled{}}
+	return &Poller{PollerOptions: o, places: fair.New(pollsAtOnce, pollsOfOne), known: map[types.NamespacedName]*polled{}}
 }
 
 // Facts returns what the last poll said, and starts another one where it is time.
@@ -92,6 +98,7 @@ func (p *Poller) due(seen *polled, stack *v1alpha1.Stack) bool {
 }
 
 func (p *Poller) poll(stack *v1alpha1.Stack, seen *polled) {
+	defer p.places.Take(context.Background(), stack.Namespace)()
 	ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 	defer cancel()
 	facts := p.ask(ctx, stack, p.lastOf(seen))

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -154,5 +155,37 @@ func TestManualStacksAreNotWatched(t *testing.T) {
 	w.stack.Spec.Start.When = v1alpha1.StartManual
 	if got := w.Facts(w.stack); got != nil || len(w.known) > 0 {
 		t.Errorf("facts %v, want none", got)
+	}
+}
+
+// slowForge counts how many ask it at once, and answers when it is told to.
+type slowForge struct{ asked, answer chan struct{} }
+
+func (f *slowForge) Newest(context.Context, *v1alpha1.Stack, plan.SourceFacts) (plan.SourceFacts, error) {
+	f.asked <- struct{}{}
+	<-f.answer
+	return plan.SourceFacts{}, nil
+}
+
+func TestPollsTogetherAreBounded(t *testing.T) {
+	const stacks = 5 * pollsAtOnce
+	f := &slowForge{asked: make(chan struct{}, stacks), answer: make(chan struct{})}
+	p := NewPoller(PollerOptions{Repository: f, Changed: func(types.NamespacedName) {}})
+	for i := range stacks {
+		stack := smallestStack()
+		stack.Namespace, stack.Name = fmt.Sprint("home-", i), "shop"
+		stack.Spec.Start = v1alpha1.Start{When: v1alpha1.StartCommit, Interval: &metav1.Duration{Duration: time.Hour}}
+		p.Facts(WithDefaults(stack))
+	}
+	for range pollsAtOnce {
+		<-f.asked
+	}
+	time.Sleep(50 * time.Millisecond)
+	if len(f.asked) > 0 {
+		t.Errorf("%d more are asked while %d have not answered", len(f.asked), pollsAtOnce)
+	}
+	close(f.answer)
+	for range stacks - pollsAtOnce {
+		<-f.asked
 	}
 }

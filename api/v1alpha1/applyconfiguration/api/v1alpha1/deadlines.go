@@ -11,7 +11,7 @@ import (
 //
 // Deadlines bounds each step.
 type DeadlinesApplyConfiguration struct {
-	// render bounds fetching and rendering the source.
+	// render bounds fetching and rendering the source. At most 30m: few are rendered at once.
 	Render *v1.Duration `json:"render,omitempty"`
 	// deploy bounds applying the members, waits for what they depend on included.
 	Deploy *v1.Duration `json:"deploy,omitempty"`
