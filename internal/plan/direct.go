@@ -31,7 +31,13 @@ func Direct(s Snapshot, to string, now time.Time) (*Detour, *Problem) {
 	if problem != nil {
 		return nil, problem
 	}
-	return p.detour(slot)
+	d, problem := p.detour(slot)
+	if problem == nil && len(d.Writes) == 0 && p.u.ActiveRelease != "" && p.unswitched() {
+		return nil, &Problem{Reason: p.u.Step.Reason, Message: fmt.Sprintf(
+			"users are on slot %s already; release %s is active and has moved nobody, and a rollback ends that one before it leaves %s, which takes the controller: kubectl lockstep doctor says what is wrong with it",
+			slot, p.u.ActiveRelease, orFound(p.u.LiveRelease))}
+	}
+	return d, problem
 }
 
 // wayOut is the slot that a rollback goes to. Of a release that is not live yet nothing is asked of the live slot.

@@ -86,12 +86,24 @@ func (p *planner) notReady() *Problem {
 		return p.held
 	case p.u.Step == nil && p.notInForce() != nil:
 		return p.notInForce()
+	case p.entryBroken() != nil:
+		return p.entryBroken()
 	case p.editedEntry() != nil:
 		return p.editedEntry()
 	case !p.facts(p.u.LiveSlot).Exists:
 		return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: "the namespace of the live slot " + p.u.LiveSlot + " does not exist; roll back, or release anew"}
 	}
 	return p.liveDown()
+}
+
+// entryBroken is why users may not get in, whatever is under way.
+func (p *planner) entryBroken() *Problem {
+	for i := range p.s.Entries {
+		if e := &p.s.Entries[i]; e.Problem != nil && !e.Testers {
+			return e.Problem
+		}
+	}
+	return nil
 }
 
 func (p *planner) editedEntry() *Problem {

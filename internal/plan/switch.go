@@ -137,7 +137,17 @@ func (p *planner) proven(r *v1alpha1.Release) *Problem {
 		DialServices{Release: ref(r), Slot: p.u.ActiveSlot, Attempt: p.u.Step.Attempt, Because: because},
 		&Problem{Reason: v1alpha1.ReasonDialing, Message: "the Services of slot " + p.u.ActiveSlot + " are being dialled"})
 	refused := p.tried(r)
-	return cmp.Or(changed, silent, refused)
+	return firstToAct(changed, silent, refused)
+}
+
+// firstToAct is what someone has to act upon, before what passes by itself.
+func firstToAct(problems ...*Problem) *Problem {
+	for _, problem := range problems {
+		if problem != nil && !isOrdinary(problem) {
+			return problem
+		}
+	}
+	return cmp.Or(problems...)
 }
 
 // lately is settled by a result that is not older than a proof may be.
