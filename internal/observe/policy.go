@@ -64,11 +64,22 @@ func policySince(shipped, policy *admissionv1.ValidatingAdmissionPolicy, binding
 	case !bindsEverywhere(policy.Name, binding.Spec):
 		return nil
 	}
-	since := policy.CreationTimestamp.Time
-	if binding.CreationTimestamp.After(since) {
-		since = binding.CreationTimestamp.Time
+	since := lastWritten(policy)
+	if at := lastWritten(binding); at.After(since) {
+		since = at
 	}
 	return &since
+}
+
+// lastWritten is when an object was made, or its spec written last: what was altered and put back vouches only from then on.
+func lastWritten(o client.Object) time.Time {
+	last := o.GetCreationTimestamp().Time
+	for _, f := range o.GetManagedFields() {
+		if f.Subresource == "" && f.Time != nil && f.Time.After(last) {
+			last = f.Time.Time
+		}
+	}
+	return last
 }
 
 func bindsEverywhere(policy string, binding admissionv1.ValidatingAdmissionPolicyBindingSpec) bool {

@@ -58,6 +58,14 @@ func TestPolicyIsInForceOnlyAsItShips(t *testing.T) {
 		{"bound before it was made", func(p *policyType, b *bindingType) {
 			p.CreationTimestamp, b.CreationTimestamp = b.CreationTimestamp, p.CreationTimestamp
 		}, tuesday},
+		{"altered, and put back since", func(p *policyType, _ *bindingType) {
+			at := metav1.NewTime(tuesday.Add(time.Hour))
+			p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "someone", Time: &at}}
+		}, tuesday.Add(time.Hour)},
+		{"whose status was written since", func(p *policyType, _ *bindingType) {
+			at := metav1.NewTime(tuesday.Add(time.Hour))
+			p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kube-controller-manager", Subresource: "status", Time: &at}}
+		}, tuesday},
 		{"with an expression that always holds", func(p *policyType, _ *bindingType) {
 			p.Spec.Validations[0].Expression = "true"
 		}, time.Time{}},
