@@ -171,6 +171,83 @@ serviceMonitor: {enabled: true, interval: 10s, labels: {release: prometheus}}
 	}
 }
 
+// TestStringsStayStrings: a name may be made of digits.
+func TestStringsStayStrings(t *testing.T) {
+	got := render(t, "7", `
+rbac: {scope: Namespaced, namespaces: ["1"], gatewayNamespaces: ["2"]}
+image: {pullSecrets: ["3"]}
+priorityClassName: "4"
+workDirSize: "5"
+extraLabels: {build: "6"}
+serviceMonitor: {enabled: true}
+`)
+	for _, name := range []string{
+		"Deployment 7/lockstep-controller", "PodDisruptionBudget 7/lockstep-controller", "Service 7/lockstep-controller-metrics", "ServiceMonitor 7/lockstep-controller",
+		"Role 1/lockstep-controller-stacks", "RoleBinding 1/lockstep-controller-stacks", "Role 2/lockstep-controller-gateways", "RoleBinding 2/lockstep-controller-gateways",
+	} {
+		if got[name] == nil {
+			t.Fatalf("%s is missing among %v", name, names(got))
+		}
+		if got[name].GetLabels()["build"] != "6" {
+			t.Errorf("%s has labels %v", name, got[name].GetLabels())
+		}
+	}
+	pod, _, _ := unstructured.NestedMap(got["Deployment 7/lockstep-controller"].Object, "spec", "template", "spec")
+	is := []any{pod["imagePullSecrets"], pod["priorityClassName"], pod["volumes"], got["RoleBinding 1/lockstep-controller-stacks"].Object["subjects"]}
+	want := []any{
+		[]any{map[string]any{"name": "3"}},
+		"4",
+		[]any{map[string]any{"name": "tmp", "emptyDir": map[string]any{"sizeLimit": "5"}}},
+		[]any{map[string]any{"kind": "ServiceAccount", "name": "lockstep-controller", "namespace": "7"}},
+	}
+	if diff := cmp.Diff(want, is); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestLabelsOfTheChartStay: values cannot take the Pods from their selectors, nor change what a role is part of. Of two
+// values the one for fewer objects counts.
+func TestLabelsOfTheChartStay(t *testing.T) {
+	plain := render(t, "ops", `serviceMonitor: {enabled: true}`)
+	got := render(t, "ops", `
+extraLabels: {app.kubernetes.io/name: theirs, app.kubernetes.io/component: theirs, app.kubernetes.io/instance: theirs, rbac.authorization.k8s.io/aggregate-to-view: "false", team: ops}
+podLabels: {app.kubernetes.io/name: theirs, team: pods}
+serviceMonitor: {enabled: true, labels: {helm.sh/chart: theirs, team: monitors}}
+`)
+	for name, o := range got {
+		holds(t, name, o.GetLabels(), plain[name].GetLabels())
+	}
+	pods := []string{"spec", "template", "metadata", "labels"}
+	deployment := "Deployment ops/lockstep-controller"
+	before, _, _ := unstructured.NestedStringMap(plain[deployment].Object, pods...)
+	after, _, _ := unstructured.NestedStringMap(got[deployment].Object, pods...)
+	holds(t, "a Pod", after, before)
+	teams := []string{got[deployment].GetLabels()["team"], after["team"], got["ServiceMonitor ops/lockstep-controller"].GetLabels()["team"]}
+	if diff := cmp.Diff([]string{"ops", "pods", "monitors"}, teams); diff != "" {
+		t.Errorf("label team (-want +got):\n%s", diff)
+	}
+}
+
+func holds(t *testing.T, name string, labels, want map[string]string) {
+	t.Helper()
+	for key, value := range want {
+		if labels[key] != value {
+			t.Errorf("%s: label %s is %q, want %q", name, key, labels[key], value)
+		}
+	}
+}
+
+// TestIntervals: those that Prometheus knows.
+func TestIntervals(t *testing.T) {
+	for _, interval := range []string{"30s", "1m30s", "500ms", "1d"} {
+		got := render(t, "ops", "serviceMonitor: {enabled: true, interval: "+interval+"}")
+		endpoints, _, _ := unstructured.NestedSlice(got["ServiceMonitor ops/lockstep-controller"].Object, "spec", "endpoints")
+		if is := endpoints[0].(map[string]any)["interval"]; is != interval {
+			t.Errorf("interval %v, want %s", is, interval)
+		}
+	}
+}
+
 func containers(t *testing.T, deployment *unstructured.Unstructured) []map[string]any {
 	t.Helper()
 	list, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
@@ -247,6 +324,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"logLevel: verbose":                             "/logLevel",
 		"extraArgs: [stacks-at-once=4]":                 "/extraArgs",
 		"serviceMonitor: {enabled: 1}":                  "/serviceMonitor/enabled",
+		"serviceMonitor: {interval: 30s1m}":             "/serviceMonitor/interval",
+		`serviceMonitor: {interval: ""}`:                "/serviceMonitor/interval",
 		"extraLabels: {a: {b: c}}":                      "/extraLabels",
 		"image: {pullPolicy: Sometimes}":                "/image/pullPolicy",
 		"rbac: {scope: Namespaced, namespaces: [Shop]}": "/rbac/namespaces",

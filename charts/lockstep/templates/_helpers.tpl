@@ -1,10 +1,10 @@
+{{- /* Prints the labels of an object. Its own and the chart's stand over what values give. Takes root, own, and values besides extraLabels. */ -}}
 {{- define "lockstep.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- with .Values.extraLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $chart := dict
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_")
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "app.kubernetes.io/instance" .root.Release.Name }}
+{{- toYaml (merge (dict) (.own | default dict) $chart (.values | default dict) .root.Values.extraLabels) }}
 {{- end }}
 
 {{- define "lockstep.selector" -}}
@@ -25,7 +25,7 @@ app.kubernetes.io/component: controller
 {{- define "lockstep.object" -}}
 {{- $root := .root }}
 {{- $o := .object }}
-{{- $_ := set $o.metadata "labels" (merge (fromYaml (include "lockstep.labels" $root)) ($o.metadata.labels | default dict)) }}
+{{- $_ := set $o.metadata "labels" (fromYaml (include "lockstep.labels" (dict "root" $root "own" $o.metadata.labels))) }}
 {{- if $o.metadata.namespace }}{{ $_ := set $o.metadata "namespace" $root.Release.Namespace }}{{ end }}
 {{- range $o.subjects }}{{ $_ := set . "namespace" $root.Release.Namespace }}{{ end }}
 ---

@@ -2,7 +2,7 @@
 package chart
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -48,20 +48,42 @@ func objects(files map[string]string) ([]*unstructured.Unstructured, error) {
 		if base := path.Base(name); strings.HasPrefix(base, "_") || base == "NOTES.txt" {
 			continue
 		}
-		decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(files[name])), 4096)
-		for {
-			object := &unstructured.Unstructured{}
-			err := decoder.Decode(object)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w\n%s", name, err, files[name])
-			}
-			if len(object.Object) > 0 {
-				all = append(all, object)
-			}
+		found, err := read(files[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", name, err, files[name])
 		}
+		all = append(all, found...)
 	}
 	return all, nil
+}
+
+func read(file string) ([]*unstructured.Unstructured, error) {
+	var all []*unstructured.Unstructured
+	documents := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(file)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		object, err := parse(document)
+		if err != nil {
+			return nil, err
+		}
+		if object != nil {
+			all = append(all, object)
+		}
+	}
+}
+
+// parse refuses a key that stands there twice, as the API server may. It returns nil for an empty document.
+func parse(document []byte) (*unstructured.Unstructured, error) {
+	raw, err := sigsyaml.YAMLToJSONStrict(document)
+	if err != nil || string(raw) == "null" {
+		return nil, err
+	}
+	object := &unstructured.Unstructured{}
+	return object, object.UnmarshalJSON(raw)
 }
