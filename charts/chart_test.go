@@ -295,21 +295,30 @@ func TestNamespacedRights(t *testing.T) {
 	if diff := cmp.Diff(want, names(got)); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	for _, name := range []string{"ClusterRole lockstep-controller-policy", "Role gateways/lockstep-controller-gateways"} {
-		rules, _, _ := unstructured.NestedSlice(got[name].Object, "rules")
-		for _, rule := range rules {
-			verbs, _ := rule.(map[string]any)["verbs"].([]any)
-			for _, verb := range verbs {
-				if !slices.Contains([]any{"get", "list", "watch"}, verb) {
-					t.Errorf("%s may %v", name, rule)
-				}
-			}
-		}
+	policies := []string{"get list watch validatingadmissionpolicies validatingadmissionpolicybindings"}
+	if diff := cmp.Diff(policies, rulesOf(got["ClusterRole lockstep-controller-policy"])); diff != "" {
+		t.Errorf("rights in the cluster (-want +got):\n%s", diff)
+	}
+	reads := []string{"get namespaces", "get list services", "list pods", "list endpointslices", "get gateways", "list virtualservices", "list httproutes"}
+	if diff := cmp.Diff(reads, rulesOf(got["Role gateways/lockstep-controller-gateways"])); diff != "" {
+		t.Errorf("rights in a namespace of gateways (-want +got):\n%s", diff)
 	}
 	args, _ := containers(t, got["Deployment ops/lockstep-controller"])[0]["args"].([]any)
 	if !slices.Contains(args, any("--namespaces=shop,shop-blue")) || !slices.Contains(args, any("--gateway-namespaces=gateways")) {
 		t.Errorf("the controller is started with %v", args)
 	}
+}
+
+// rulesOf are verbs and resources, rule by rule.
+func rulesOf(role *unstructured.Unstructured) []string {
+	var all []string
+	rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
+	for _, rule := range rules {
+		verbs, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "verbs")
+		resources, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "resources")
+		all = append(all, strings.Join(slices.Concat(verbs, resources), " "))
+	}
+	return all
 }
 
 // TestValuesThatAreRefused: the schema says what is wrong before anything is applied.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -273,6 +274,38 @@ func TestControllerRights(t *testing.T) {
 	}
 	refused(t, controller.Create(ctx, bad), "forbidden")
 	refused(t, controller.Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}), "forbidden")
+}
+
+// TestControllerReadsWhatItUses: what it only looks up by name it may not list, and what it does not watch not watch.
+func TestControllerReadsWhatItUses(t *testing.T) {
+	for _, c := range []struct{ group, resource, verbs string }{
+		{"", "pods", "list"},
+		{"", "serviceaccounts", "get"},
+		{"", "services", "get list watch"},
+		{"", "nodes", "list"},
+		{"apps", "deployments", "get list watch"},
+		{"apps", "replicasets", ""},
+		{"rbac.authorization.k8s.io", "rolebindings", "get"},
+		{"networking.istio.io", "gateways", "get"},
+		{"networking.istio.io", "virtualservices", "get list watch"},
+		{"gateway.networking.k8s.io", "gateways", "get"},
+		{"gateway.networking.k8s.io", "httproutes", "get list watch"},
+	} {
+		var may []string
+		for _, verb := range []string{"get", "list", "watch"} {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:               "system:serviceaccount:lockstep-system:lockstep-controller",
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: c.group, Resource: c.resource, Namespace: "default"},
+			}}
+			must(t, server.Client.Create(t.Context(), review))
+			if review.Status.Allowed {
+				may = append(may, verb)
+			}
+		}
+		if got := strings.Join(may, " "); got != c.verbs {
+			t.Errorf("the controller may %q %s of %q, want %q", got, c.resource, c.group, c.verbs)
+		}
+	}
 }
 
 func user(t *testing.T, name string, groups ...string) client.Client {
