@@ -409,6 +409,54 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestLeader: the alert asks for our own Lease, since other controllers have leaders, too; and every controller is told of.
+func TestLeader(t *testing.T) {
+	page := read(t, "metrics.md")
+	if alert := `absent(leader_election_master_status{name="` + controller.LeaderElectionID + `"} == 1)`; !strings.Contains(page, alert) {
+		t.Errorf("metrics.md has no alert with %s", alert)
+	}
+	_, said, _ := strings.Cut(page, "Their label `controller` is ")
+	said, _, _ = strings.Cut(said, ";")
+	named := regexp.MustCompile(`\bNamed\("(\w+)"\)`)
+	goFiles(t, filepath.Join(root, "internal", "controller"), func(_, text string) {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(said, "`"+m[1]+"`") {
+				t.Errorf("metrics.md does not say that the label controller may be %s", m[1])
+			}
+		}
+	})
+}
+
+// TestSelectors: every label of ours that a command selects by exists.
+func TestSelectors(t *testing.T) {
+	known := map[string]bool{}
+	names := read(t, filepath.Join(root, "api", "v1alpha1", "names.go"))
+	for _, m := range regexp.MustCompile(`(?m)^\s+Label\w+\s+= "(\S+)"`).FindAllStringSubmatch(names, -1) {
+		known[m[1]] = true
+	}
+	for _, path := range pages(t) {
+		for _, line := range code(read(t, path)) {
+			for _, label := range selected(line) {
+				if strings.HasPrefix(label, "lockstep.dev/") && !known[label] {
+					t.Errorf("%s: %s selects by %s, which is no label of ours", path, line, label)
+				}
+			}
+		}
+	}
+}
+
+// selected are the labels that a command selects by, or shows.
+func selected(line string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(` (?:-l|-L|--selector)[ =](\S+)`).FindAllStringSubmatch(line, -1) {
+		for part := range strings.SplitSeq(m[1], ",") {
+			label, _, _ := strings.Cut(part, "=")
+			all = append(all, label)
+		}
+	}
+	return all
+}
+
 // pages are the pages of the documentation.
 func pages(t *testing.T) []string {
 	t.Helper()
