@@ -34,7 +34,9 @@ func (a *app) installCommand() *cobra.Command {
 		Use:   "install",
 		Short: "Install Lockstep, or bring it up to the version of this command",
 		Long: `Apply the kinds, the rights, the admission policy and the controller that this command carries, in that order. It can be
-repeated, and is how Lockstep is upgraded. Needs the rights of a cluster administrator.`,
+repeated, and is how Lockstep is upgraded. Needs the rights of a cluster administrator.
+
+The namespace (lockstep-system, or that of -n) is made where it is missing. One that exists keeps its labels as they are.`,
 		Example: `  kubectl lockstep install
   kubectl lockstep install --print > lockstep.yaml               # for Git
   kubectl lockstep install --registry registry.example.com/ops   # with images from a registry of your own
@@ -83,15 +85,31 @@ func (a *app) runInstall(ctx context.Context, f *installFlags) error {
 		return err
 	}
 	for _, o := range objects {
-		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), fieldOwner, client.ForceOwnership); err != nil {
+		done, err := c.install(ctx, o)
+		if err != nil {
 			return fmt.Errorf("apply %s %s: %w", o.GetKind(), o.GetName(), explain(err))
 		}
-		printf(a.Out, "%s %s applied\n", o.GetKind(), o.GetName())
+		printf(a.Out, "%s %s %s\n", o.GetKind(), o.GetName(), done)
 	}
 	if !f.wait {
 		return nil
 	}
 	return a.waitForController(ctx, c, f)
+}
+
+// install applies an object, and says what became of it. A namespace that exists is left as it is: it may be another's, and
+// stricter labels would keep what else is in it from running.
+func (c *Cluster) install(ctx context.Context, o *unstructured.Unstructured) (string, error) {
+	if o.GetKind() == "Namespace" {
+		err := c.Get(ctx, client.ObjectKeyFromObject(o), &corev1.Namespace{})
+		if err == nil {
+			return "is there, and stays as it is", nil
+		}
+		if !gone(err) {
+			return "", err
+		}
+	}
+	return "applied", c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), fieldOwner, client.ForceOwnership)
 }
 
 func (a *app) printManifests(objects []*unstructured.Unstructured) error {

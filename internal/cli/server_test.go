@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/config"
 	"github.com/lockstep-dev/lockstep/internal/cli"
 	"github.com/lockstep-dev/lockstep/internal/testkit/apiserver"
 )
@@ -291,4 +293,53 @@ func (tt *terminal) endLive(release string) {
 	r.Status.Ended = &v1alpha1.ReleaseEnded{Outcome: v1alpha1.OutcomeLive, Slot: "blue", At: metav1.Now()}
 	tt.must(tt.server.Client.Status().Update(tt.t.Context(), r))
 	tt.setStep(release, "")
+}
+
+const podSecurity = "pod-security.kubernetes.io/enforce"
+
+// namespace is as it is now, and must not be on its way out.
+func (tt *terminal) namespace(name string) *corev1.Namespace {
+	tt.t.Helper()
+	ns := &corev1.Namespace{}
+	tt.must(tt.server.Client.Get(tt.t.Context(), client.ObjectKey{Name: name}, ns))
+	if ns.DeletionTimestamp != nil {
+		tt.t.Errorf("namespace %s is being deleted", name)
+	}
+	return ns
+}
+
+// TestUninstallElsewhere: nothing goes where the controller is not, and no namespace ever does.
+func TestUninstallElsewhere(t *testing.T) {
+	tt := newTerminal(t)
+	tt.make(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}})
+	tt.run("uninstall --crds -n shop", 1, "not in namespace shop, but in lockstep-system", "nothing was removed", "uninstall -n lockstep-system")
+	tt.run("version", 0, "(lockstep-system/lockstep-controller)")
+	tt.namespace("shop")
+	tt.run("uninstall --crds", 0, "stacks.lockstep.dev deleted", "kubectl delete namespace lockstep-system")
+	tt.run("uninstall --crds -n shop", 0, "no controller of Lockstep")
+	tt.namespace("shop")
+	tt.namespace("lockstep-system")
+}
+
+// TestUninstallAgain: an uninstall that stopped after the controller goes on.
+func TestUninstallAgain(t *testing.T) {
+	tt := newTerminal(t)
+	controller := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Controller}}
+	tt.must(tt.server.Client.Delete(tt.t.Context(), controller))
+	tt.run("uninstall", 0, "no controller of Lockstep", "ClusterRole lockstep-controller deleted")
+	tt.run("uninstall", 0, "there was nothing to remove")
+}
+
+// TestInstallIntoNamespace: a namespace that exists keeps its labels; one that is made has those that ship.
+func TestInstallIntoNamespace(t *testing.T) {
+	tt := newTerminal(t)
+	tt.make(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ops", Labels: map[string]string{podSecurity: "privileged"}}})
+	for name, want := range map[string]string{"ops": "privileged", "fresh": "restricted"} {
+		for range 2 { // the second time it is an upgrade
+			tt.run("install --wait=false -n "+name, 0, "Deployment lockstep-controller applied")
+			if got := tt.namespace(name).Labels[podSecurity]; got != want {
+				t.Errorf("namespace %s enforces %s, want %s", name, got, want)
+			}
+		}
+	}
 }
