@@ -122,7 +122,7 @@ func (a *app) printDiff(d *view.Diff, o output) error {
 			return err
 		}
 	} else {
-		printf(a.Out, "%s", view.DiffText(d, a.look(o)))
+		draw(a.Out, view.DiffText(d, a.look(o)))
 	}
 	switch {
 	case d.Differs:

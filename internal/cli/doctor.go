@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/view"
 )
 
 // verdict of a check.
@@ -98,7 +99,7 @@ func (a *app) printChecks(checks []check, o output) error {
 		width = max(width, len(ch.Name))
 	}
 	for _, ch := range checks {
-		printf(a.Out, "%-4s  %-*s  %s\n", ch.Verdict, width, ch.Name, ch.Message)
+		printf(a.Out, "%-4s  %-*s  %s\n", ch.Verdict, width, ch.Name, view.HarmlessLine(ch.Message))
 		if ch.Remedy != "" {
 			printf(a.Out, "%s→ %s\n", strings.Repeat(" ", width+8), ch.Remedy)
 		}

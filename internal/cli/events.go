@@ -120,7 +120,7 @@ func (a *app) printNew(said []view.Event, told map[string]bool, o output) {
 			_ = o.encode(a.Out, e) // a reader that has gone away is no reason to stop
 			continue
 		}
-		printf(a.Out, "%s  %-7s  %s  %s  %s\n", e.Last.UTC().Format(time.RFC3339), e.Type, e.Object, e.Reason, e.Message)
+		printf(a.Out, "%s  %-7s  %s  %s  %s\n", e.Last.UTC().Format(time.RFC3339), e.Type, e.Object, e.Reason, view.HarmlessLine(e.Message))
 	}
 }
 

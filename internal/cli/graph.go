@@ -220,7 +220,7 @@ func (a *app) printGraph(g *view.Graph, o output) error {
 	case o == outputMermaid:
 		printf(a.Out, "%s", view.GraphMermaid(g))
 	default:
-		printf(a.Out, "%s", view.GraphText(g, a.look(o)))
+		draw(a.Out, view.GraphText(g, a.look(o)))
 	}
 	return nil
 }

@@ -286,7 +286,8 @@ func (l *logs) line(line logLine) {
 	if l.f.timestamps && !line.at.IsZero() {
 		stamp = line.at.UTC().Format("2006-01-02T15:04:05.000Z") + " "
 	}
-	printf(l.Out, "%s[%s] %s\n", stamp, line.prefix, line.text)
+	// What a container prints is shown as it is, as kubectl does: it may be colours.
+	draw(l.Out, stamp+"["+line.prefix+"] "+line.text+"\n")
 }
 
 // follow shows lines as they come, of Pods that are made meanwhile too, until it is interrupted.

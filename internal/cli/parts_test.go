@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/config"
@@ -160,6 +163,54 @@ func TestPlace(t *testing.T) {
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("in place %v (-want +got):\n%s", place, diff)
 		}
+	}
+}
+
+// TestDrawn: what others wrote is made harmless before it is drawn, and our own colours and movements stay.
+func TestDrawn(t *testing.T) {
+	const evil = "\x1b[2J\x1b]0;owned\x07\u009b1A\x7f\r\nREADY True"
+	var out bytes.Buffer
+	w := &watcher{a: &app{}, place: true, cause: errors.New(evil), model: &view.Model{Name: "shop", Problems: []view.Problem{{Reason: evil, Message: evil}}}}
+	w.a.Out, w.a.Clock, w.a.Getenv = &out, clocktesting.NewFakeClock(time.Now()), func(string) string { return "" }
+	w.a.Screen = func() (int, bool) { return 80, true }
+	if err := w.show(); err != nil {
+		t.Fatal(err)
+	}
+	own := regexp.MustCompile(`\x1b(\[H|\[K|\[J|\[[0-9]*m)|\n`)
+	text, drawn := strings.CutPrefix(out.String(), ansiClearAll)
+	if !drawn || !strings.Contains(text, "\x1b[31m") {
+		t.Errorf("it is not drawn in place and in colour: %q", text)
+	}
+	if left := own.ReplaceAllString(text, ""); strings.ContainsFunc(left, unicode.IsControl) {
+		t.Errorf("a terminal would obey %q", left)
+	}
+	if regexp.MustCompile(`(?m)^\W*READY True`).MatchString(own.ReplaceAllString(text, "\n")) {
+		t.Errorf("a line of others passes for ours: %q", text)
+	}
+}
+
+// TestOneLine: what is told in a line stays in it, and a terminal obeys nothing of it; logs alone are shown as they are.
+func TestOneLine(t *testing.T) {
+	const evil = "a\x1b[2J\nREADY  True\r"
+	var out bytes.Buffer
+	a := &app{}
+	a.Out, a.ErrOut, a.Clock = &out, &out, clocktesting.NewFakeClock(time.Now())
+	for name, say := range map[string]func(){
+		"progress": func() { (&progress{out: &out, now: a.Clock.Now, began: a.Clock.Now()}).line(evil) },
+		"event":    func() { a.printNew([]view.Event{{Message: evil}}, map[string]bool{}, outputText) },
+		"check":    func() { _ = a.printChecks([]check{{Verdict: verdictFail, Message: evil}}, outputText) },
+		"table":    func() { _ = table(&out, []string{"MESSAGE"}, [][]string{{evil}}) },
+	} {
+		out.Reset()
+		say()
+		if text := strings.TrimPrefix(out.String(), "MESSAGE\n"); strings.Count(text, "\n") != 1 || strings.ContainsAny(text, "\x1b\r") {
+			t.Errorf("%s: %q", name, text)
+		}
+	}
+	out.Reset()
+	(&logs{app: a, f: &logFlags{}}).line(logLine{prefix: "cart/1", text: "\x1b[31mred\x1b[0m"})
+	if got, want := out.String(), "[cart/1] \x1b[31mred\x1b[0m\n"; got != want {
+		t.Errorf("a log says %q, want %q", got, want)
 	}
 }
 

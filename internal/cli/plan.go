@@ -42,6 +42,6 @@ func (a *app) runPlan(ctx context.Context, args []string, o output) error {
 	if o.structured() {
 		return o.encode(a.Out, shown)
 	}
-	printf(a.Out, "%s", view.PlanText(shown, a.look(o)))
+	draw(a.Out, view.PlanText(shown, a.look(o)))
 	return nil
 }

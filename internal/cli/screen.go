@@ -17,12 +17,12 @@ const (
 // below the one before, with its time.
 func (w *watcher) print(text string, now time.Time) {
 	if !w.place {
-		printf(w.a.Out, "--- %s\n%s\n", now.UTC().Format(time.RFC3339), text)
+		draw(w.a.Out, "--- "+now.UTC().Format(time.RFC3339)+"\n"+text+"\n")
 		return
 	}
 	start := ansiTop
 	if w.shown == "" {
 		start = ansiClearAll + ansiTop
 	}
-	printf(w.a.Out, "%s%s%s", start, strings.ReplaceAll(text, "\n", ansiClearLine+"\n"), ansiClearRest)
+	draw(w.a.Out, start+strings.ReplaceAll(text, "\n", ansiClearLine+"\n")+ansiClearRest)
 }

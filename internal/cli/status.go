@@ -54,7 +54,7 @@ func (a *app) printStatus(ctx context.Context, c *Cluster, name string, o output
 	if o.structured() {
 		return o.encode(a.Out, m)
 	}
-	printf(a.Out, "%s", view.Tree(m, a.look(o)))
+	draw(a.Out, view.Tree(m, a.look(o)))
 	return nil
 }
 
@@ -169,5 +169,5 @@ func (w *watcher) disconnected(now time.Time) string {
 	if w.cause == nil {
 		return ""
 	}
-	return fmt.Sprintf("\nNOT CONNECTED for %s; this is what was seen last. %v\n", now.Sub(w.lost).Round(time.Second), w.cause)
+	return fmt.Sprintf("\nNOT CONNECTED for %s; this is what was seen last. %s\n", now.Sub(w.lost).Round(time.Second), view.HarmlessLine(w.cause.Error()))
 }

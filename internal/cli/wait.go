@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/view"
 )
 
 // errTimeUp is what until returns when it has waited long enough.
@@ -180,6 +181,7 @@ type progress struct {
 }
 
 func (p *progress) line(text string) {
+	text = view.HarmlessLine(text)
 	if text == p.last {
 		return
 	}

@@ -62,7 +62,7 @@ func (p *page) line(r row) {
 		last--
 	}
 	for i, c := range r[:last+1] {
-		text := c.text
+		text := HarmlessLine(c.text)
 		if i == last {
 			text = strings.TrimRight(text, " ")
 		}
