@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -55,12 +57,20 @@ func (v *outputValue) Set(s string) error {
 
 func (o output) structured() bool { return o == outputJSON || o == outputYAML }
 
+// controls are those that terminals obey, and that encoding/json leaves as they are.
+var controls = regexp.MustCompile(`[\x{7f}-\x{9f}]`)
+
+func escaped(control []byte) []byte {
+	r, _ := utf8.DecodeRune(control)
+	return fmt.Appendf(nil, `\u%04x`, r)
+}
+
 func (o output) encode(w io.Writer, v any) error {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	raw = append(raw, '\n')
+	raw = append(controls.ReplaceAllFunc(raw, escaped), '\n')
 	if o == outputYAML {
 		if raw, err = yaml.JSONToYAML(raw); err != nil {
 			return fmt.Errorf("print: %w", err)

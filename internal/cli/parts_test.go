@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/config"
@@ -211,6 +212,24 @@ func TestOneLine(t *testing.T) {
 	(&logs{app: a, f: &logFlags{}}).line(logLine{prefix: "cart/1", text: "\x1b[31mred\x1b[0m"})
 	if got, want := out.String(), "[cart/1] \x1b[31mred\x1b[0m\n"; got != want {
 		t.Errorf("a log says %q, want %q", got, want)
+	}
+}
+
+// TestEncoded: documents hold everything, and nothing that a terminal would obey.
+func TestEncoded(t *testing.T) {
+	const evil = "käse \x1b[2J\x7f\u0085\u009b1A"
+	for _, o := range []output{outputJSON, outputYAML} {
+		var out bytes.Buffer
+		if err := o.encode(&out, map[string]string{"message": evil}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsFunc(strings.ReplaceAll(out.String(), "\n", ""), unicode.IsControl) {
+			t.Errorf("a terminal would obey %q", out.String())
+		}
+		var back map[string]string
+		if err := yaml.Unmarshal(out.Bytes(), &back); err != nil || back["message"] != evil {
+			t.Errorf("-o %s says %q, which is %q, %v", o, out.String(), back, err)
+		}
 	}
 }
 
