@@ -1,8 +1,11 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Stack is what is released together, and how.
@@ -332,6 +335,27 @@ type Entry struct {
 	// +kubebuilder:default=Served
 	// +kubebuilder:validation:Enum=Written;Accepted;Served
 	RequireEvidence Evidence `json:"requireEvidence,omitempty"`
+}
+
+// RouteKey is the namespace and name of the entry's route in a Stack; by default <stack>-<entry> in the Stack's namespace.
+func (e *Entry) RouteKey(stack types.NamespacedName) types.NamespacedName {
+	name, namespace := e.routeNamed()
+	return types.NamespacedName{
+		Namespace: cmp.Or(namespace, stack.Namespace),
+		Name:      cmp.Or(name, stack.Name+"-"+e.Name),
+	}
+}
+
+func (e *Entry) routeNamed() (name, namespace string) {
+	switch {
+	case e.VirtualService != nil:
+		return e.VirtualService.Name, e.VirtualService.Namespace
+	case e.HTTPRoute != nil:
+		return e.HTTPRoute.Name, e.HTTPRoute.Namespace
+	case e.Service != nil:
+		return e.Service.Name, e.Service.Namespace
+	}
+	return "", ""
 }
 
 // VirtualServiceEntry is an Istio VirtualService.

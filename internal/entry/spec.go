@@ -44,31 +44,8 @@ func (s Spec) Kind() schema.GroupVersionKind {
 	return s.dialect().kind()
 }
 
-// Key is the namespace and name of the route; by default <stack>-<entry> in the Stack's namespace.
-func (s Spec) Key() types.NamespacedName {
-	key := types.NamespacedName{Namespace: s.Stack.Namespace, Name: s.Stack.Name + "-" + s.Entry.Name}
-	name, namespace := s.named()
-	if name != "" {
-		key.Name = name
-	}
-	if namespace != "" {
-		key.Namespace = namespace
-	}
-	return key
-}
-
-func (s Spec) named() (name, namespace string) {
-	if v := s.Entry.VirtualService; v != nil {
-		return v.Name, v.Namespace
-	}
-	if h := s.Entry.HTTPRoute; h != nil {
-		return h.Name, h.Namespace
-	}
-	if e := s.Entry.Service; e != nil {
-		return e.Name, e.Namespace
-	}
-	return "", ""
-}
+// Key is the namespace and name of the route.
+func (s Spec) Key() types.NamespacedName { return s.Entry.RouteKey(s.Stack) }
 
 // Adopted reports whether the team has made the route, and Lockstep only moves its destinations.
 func (s Spec) Adopted() bool {

@@ -143,6 +143,8 @@ func (s *story) setStack(words []string) {
 			spec.Entries[0].Preview.Hostname = value
 		case "entries":
 			s.setEntries(strings.Split(value, ","))
+		case "route":
+			s.setRoute(value)
 		default:
 			s.t.Fatalf("no setting %q", key)
 		}
@@ -164,6 +166,13 @@ func (s *story) setEntries(names []string) {
 		e := *like.DeepCopy()
 		e.Name = name
 		s.stack.Spec.Entries = append(s.stack.Spec.Entries, e)
+	}
+}
+
+// setRoute has every entry adopt one VirtualService.
+func (s *story) setRoute(name string) {
+	for i := range s.stack.Spec.Entries {
+		s.stack.Spec.Entries[i].VirtualService = &v1alpha1.VirtualServiceEntry{Name: name}
 	}
 }
 

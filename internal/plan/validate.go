@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,24 +23,9 @@ func Validate(stack *v1alpha1.Stack) []string {
 	if len(stack.Spec.Source.Inline) > 0 && stack.Spec.Start.When != "" && stack.Spec.Start.When != v1alpha1.StartManual {
 		found = append(found, fmt.Sprintf("start.when is %s, which watches a repository, and the source is inline; set start.when: Manual", stack.Spec.Start.When))
 	}
-	found = append(found, sameNames(stack.Spec.Entries)...)
+	found = append(found, sameRoutes(stack)...)
 	if cycle := Cycle(stack.Spec.Members); cycle != nil {
 		found = append(found, fmt.Sprintf("members depend on each other in a circle (%s); remove one dependsOn", strings.Join(cycle, " → ")))
-	}
-	return found
-}
-
-// sameNames are entries whose name is taken by the route that is made for another one's preview.
-func sameNames(entries []v1alpha1.Entry) []string {
-	var found []string
-	for _, e := range entries {
-		made := e.Name + "-preview"
-		if e.HTTPRoute == nil || e.Preview == nil || e.Preview.Hostname == "" {
-			continue
-		}
-		if slices.ContainsFunc(entries, func(other v1alpha1.Entry) bool { return other.Name == made }) {
-			found = append(found, fmt.Sprintf("entry %s is named like the route that is made for the preview's hostname of entry %s; rename one of the two", made, e.Name))
-		}
 	}
 	return found
 }
