@@ -161,11 +161,13 @@ func (w *slotWork) usedByStack(ctx context.Context) (corev1.ResourceList, error)
 	return total, nil
 }
 
-// withDefaults fills in what a LimitRange would.
+// withDefaults fills in what the API server does: a limit that a container gives is its request, before a LimitRange is
+// asked for defaults.
 func withDefaults(spec *corev1.PodSpec, limits []corev1.LimitRangeItem) *corev1.PodSpec {
 	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range containers {
 			r := &containers[i].Resources
+			r.Requests = filled(r.Requests, r.Limits)
 			for _, item := range limits {
 				r.Limits = filled(r.Limits, item.Default)
 				r.Requests = filled(r.Requests, item.DefaultRequest)
