@@ -64,7 +64,7 @@ func (w *slotWork) checkReference(ctx context.Context, member *unstructured.Unst
 		if err := found.take(err); err != nil {
 			return err
 		}
-		known[ref] = exists || err != nil
+		known[ref] = exists || err != nil || w.comesLater(ref)
 		exists = known[ref]
 	}
 	if !exists {
