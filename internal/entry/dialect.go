@@ -1,8 +1,8 @@
 package entry
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,10 +14,12 @@ type object = map[string]any
 
 // Names of the rules that Lockstep inserts.
 const (
-	insertedPrefix = "lockstep-"
-	markerName     = "lockstep-marker"
-	previewName    = "lockstep-preview"
+	markerName  = "lockstep-marker"
+	previewName = "lockstep-preview"
 )
+
+// insertedName takes these names, those of previews of single rules included, and none that merely begins like them.
+var insertedName = regexp.MustCompile(`^(` + markerName + `|` + previewName + `(-[0-9]+)?)$`)
 
 // dialect is what differs between the kinds of routes.
 type dialect interface {
@@ -172,7 +174,7 @@ func clone(o object) object { return runtime.DeepCopyJSON(o) }
 
 func named(rule object) string { return text(rule, "name") }
 
-func hasOurName(rule object) bool { return strings.HasPrefix(named(rule), insertedPrefix) }
+func hasOurName(rule object) bool { return insertedName.MatchString(named(rule)) }
 
 func sorted(values []string) []string {
 	slices.Sort(values)

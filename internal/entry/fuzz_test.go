@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,7 +93,7 @@ func seed(f *testing.F, kind string) {
 }
 
 // editWild moves a route there, on, and back to its origin. Whatever it is, nothing but the destinations in slots and the
-// rules named lockstep-… differs in between, and nothing at all in the end.
+// rules that Lockstep inserts differs in between, and nothing at all in the end.
 func editWild(t *testing.T, spec entry.Spec, raw []byte) {
 	t.Helper()
 	route := asRoute(spec, raw)
@@ -139,16 +140,23 @@ func asRoute(spec entry.Spec, raw []byte) *unstructured.Unstructured {
 		return nil
 	}
 	body, ok := found["spec"].(object)
-	if !ok || strings.Contains(string(raw), "lockstep") {
+	if !ok {
 		return nil
 	}
 	route := routeOf("v1", "", "shop", body)
 	route.SetGroupVersionKind(spec.Kind())
 	encoded, err := json.Marshal(route.Object)
-	if err != nil || route.UnmarshalJSON(encoded) != nil {
+	if err != nil || hasMarks(string(encoded)) || route.UnmarshalJSON(encoded) != nil {
 		return nil
 	}
 	return route
+}
+
+// hasMarks is whether a rule may be one that Lockstep has inserted.
+func hasMarks(raw string) bool {
+	return slices.ContainsFunc([]string{"lockstep-marker", "lockstep-preview", "well-known/lockstep"}, func(mark string) bool {
+		return strings.Contains(raw, mark)
+	})
 }
 
 // plain leaves out metadata that Lockstep may leave empty.
@@ -169,7 +177,7 @@ func hidden(spec entry.Spec, route *unstructured.Unstructured) any {
 		var kept []any
 		for _, item := range all {
 			rule, _ := item.(object)
-			if name, _ := rule["name"].(string); strings.HasPrefix(name, "lockstep-") {
+			if name, _ := rule["name"].(string); inserted.MatchString(name) {
 				continue
 			}
 			kept = append(kept, maskRule(spec, route, rule, item))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -58,6 +59,7 @@ func drawVirtualService(t *rapid.T, home string) *unstructured.Unstructured {
 	http := []any{object{"name": "ours", "match": []any{object{"uri": object{"prefix": "/ours"}}}, "route": istioTo(t, "shop-blue")}}
 	for i := range rapid.IntRange(0, 5).Draw(t, "http") {
 		rule := object{"route": istioTo(t, drawNamespace(t)), "timeout": fmt.Sprintf("%ds", i)}
+		drawName(t, rule, i)
 		if i > 0 || rapid.Bool().Draw(t, "matches") {
 			rule["match"] = drawIstioMatches(t)
 		}
@@ -68,6 +70,16 @@ func drawVirtualService(t *rapid.T, home string) *unstructured.Unstructured {
 	return routeOf("networking.istio.io/v1", "VirtualService", home,
 		object{"hosts": []any{"shop.example.com"}, "http": http, "tcp": tcp, "future": object{"kept": int64(1)}})
 }
+
+// drawName draws names that begin as those of Lockstep's rules do, too.
+func drawName(t *rapid.T, rule object, i int) {
+	if like := rapid.SampledFrom([]string{"", "lockstep-%d", "lockstep-preview-of-%d"}).Draw(t, "name"); like != "" {
+		rule["name"] = fmt.Sprintf(like, i)
+	}
+}
+
+// inserted are the names of the rules that Lockstep inserts; any other is the team's.
+var inserted = regexp.MustCompile(`^lockstep-(marker|preview(-[0-9]+)?)$`)
 
 func drawIstioMatches(t *rapid.T) []any {
 	var all []any
@@ -109,6 +121,7 @@ func drawHTTPRoute(t *rapid.T, home string) *unstructured.Unstructured {
 	rules := []any{object{"name": "ours", "matches": []any{object{"path": object{"type": "PathPrefix", "value": "/ours"}}}, "backendRefs": gatewayTo(t, "shop-blue")}}
 	for i := range rapid.IntRange(0, 5).Draw(t, "rules") {
 		rule := object{"backendRefs": gatewayTo(t, drawNamespace(t)), "timeouts": object{"request": fmt.Sprintf("%ds", i)}}
+		drawName(t, rule, i)
 		if rapid.Bool().Draw(t, "matches") {
 			rule["matches"] = drawGatewayMatches(t)
 		}
@@ -184,7 +197,7 @@ func drawIntent(t *rapid.T, epoch int64) v1alpha1.RouteIntent {
 }
 
 // TestOnlyOursChanges writes a few intents, and asks of each: that nothing but the host and weight of destinations in
-// slots has changed, and rules named lockstep-…; that it says what was intended; and that writing it again changes
+// slots has changed, and Lockstep's own rules; that it says what was intended; and that writing it again changes
 // nothing. At the end the route goes back, to the byte, to what it was.
 func TestOnlyOursChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -258,7 +271,7 @@ func masked(route *unstructured.Unstructured) object {
 	for _, field := range []string{"http", "rules"} {
 		var kept []any
 		for _, rule := range slice(spec, field) {
-			if name, _ := rule.(object)["name"].(string); !strings.HasPrefix(name, "lockstep-") {
+			if name, _ := rule.(object)["name"].(string); !inserted.MatchString(name) {
 				kept = append(kept, rule)
 			}
 		}
