@@ -76,6 +76,47 @@ func readBackend(s Spec, o object, n int) backend {
 	return b
 }
 
+// moveWithOrigin is move. But where the slot lists more destinations than the one that users are on, their weights do
+// not say how the slot shared them, and what it did before Lockstep first wrote the rule is taken for it.
+func moveWithOrigin(s Spec, r rule, slot string, was []originBackend) {
+	split := splitOf(s, r, slot, was)
+	move(s, r, slot)
+	for i, b := range inSlot(readRule(s, r.list, r.body).ours, slot) {
+		if split != nil {
+			b.setWeight(split[i])
+		}
+	}
+}
+
+// splitOf is nil where the weights as they are say how to share them, or the rule's weights were others.
+func splitOf(s Spec, r rule, slot string, was []originBackend) []int64 {
+	if len(r.ours) == 0 || was == nil {
+		return nil
+	}
+	on := heaviest(r.ours)
+	if on == slot || len(inSlot(r.ours, on)) >= len(inSlot(r.ours, slot)) {
+		return nil
+	}
+	var split []int64
+	left := int64(0)
+	for i, b := range r.ours {
+		left += b.weight
+		if b.slot != slot {
+			continue
+		}
+		if was[i].Slot != slot {
+			return nil
+		}
+		weight := was[i].weight(s.dialect(), len(r.ours)+len(r.others))
+		split = append(split, weight)
+		left -= weight
+	}
+	if left != 0 {
+		return nil
+	}
+	return split
+}
+
 // move gives a slot all the traffic that the rule gives to slots, and nothing else.
 //
 // Where the rule lists the slot already (blue 100, green 0), weights move and hosts stay. Where it does not (only blue
@@ -119,10 +160,11 @@ func heaviest(ours []backend) string {
 func gather(ours []backend, slot string) {
 	to := inSlot(ours, slot)
 	sums := make([]int64, len(to))
-	position := map[string]int{}
-	for _, b := range ours {
-		sums[counterpart(to, b, position[b.slot])] += b.weight
-		position[b.slot]++
+	for _, from := range slotsOf(ours) {
+		each := inSlot(ours, from)
+		for i, at := range counterparts(each, to) {
+			sums[at] += each[i].weight
+		}
 	}
 	for _, b := range ours {
 		if b.slot != slot {
@@ -132,6 +174,16 @@ func gather(ours []backend, slot string) {
 	for i, b := range to {
 		b.setWeight(sums[i])
 	}
+}
+
+func slotsOf(ours []backend) []string {
+	var all []string
+	for _, b := range ours {
+		if !slices.Contains(all, b.slot) {
+			all = append(all, b.slot)
+		}
+	}
+	return all
 }
 
 func inSlot(ours []backend, slot string) []backend {
@@ -144,15 +196,33 @@ func inSlot(ours []backend, slot string) []backend {
 	return all
 }
 
-// counterpart is the index in to of the same Service and port, or else of the same position in the list.
-func counterpart(to []backend, b backend, position int) int {
-	if b.slot == to[0].slot {
-		return position
+// counterparts is, for each destination, the index of another slot's: the same Service and port, the second with the
+// second where they are listed twice. Of what is left the first goes with the first, and what is too many with the last.
+func counterparts(from, to []backend) []int {
+	at, taken := make([]int, len(from)), make([]bool, len(to))
+	for i := range at {
+		at[i] = firstFree(to, taken, func(b backend) bool { return b.key == from[i].key })
 	}
-	if i := slices.IndexFunc(to, func(t backend) bool { return t.key == b.key }); i >= 0 {
-		return i
+	for i := range at {
+		if at[i] < 0 {
+			at[i] = firstFree(to, taken, func(backend) bool { return true })
+		}
+		if at[i] < 0 {
+			at[i] = len(to) - 1
+		}
 	}
-	return min(position, len(to)-1)
+	return at
+}
+
+// firstFree takes the first destination that fits and is not taken; -1 where there is none.
+func firstFree(to []backend, taken []bool, fits func(backend) bool) int {
+	for i, b := range to {
+		if !taken[i] && fits(b) {
+			taken[i] = true
+			return i
+		}
+	}
+	return -1
 }
 
 // setWeight leaves a weight that is right as it is written: a default stays unwritten.

@@ -93,29 +93,55 @@ func keepOrigin(s Spec, route *unstructured.Unstructured, all []rule) error {
 
 // restore puts every destination back to what it was. Rules that were added since go to the slot that was live.
 func restore(s Spec, route *unstructured.Unstructured, all []rule) error {
-	var o origin
-	if err := json.Unmarshal([]byte(route.GetAnnotations()[v1alpha1.AnnotationOrigin]), &o); err != nil || s.namespaceOf(o.Live) == "" {
+	o, err := originIn(route)
+	if err != nil || s.namespaceOf(o.Live) == "" {
 		return refuse(v1alpha1.ReasonEntryInvalid,
 			"%s: its annotation %s no longer says where its destinations pointed before Lockstep; point them by hand and remove the annotation",
 			s.where(), v1alpha1.AnnotationOrigin)
 	}
-	was := map[string][]originRule{}
-	for _, r := range o.Rules {
-		was[r.ID] = append(was[r.ID], r)
-	}
+	found := o.finder()
 	for _, r := range all {
-		id := identify(r)
-		if len(was[id]) > 0 && restoreRule(s, r, was[id][0]) {
-			was[id] = was[id][1:]
+		was := found.take(s, r)
+		if was == nil {
+			move(s, r, o.Live)
 			continue
 		}
-		move(s, r, o.Live)
+		for i, b := range r.ours {
+			was[i].putBack(s.dialect(), b.body)
+		}
 	}
 	return nil
 }
 
-// restoreRule reports false where the team has changed the rule's destinations since.
-func restoreRule(s Spec, r rule, was originRule) bool {
+func originIn(route *unstructured.Unstructured) (origin, error) {
+	var o origin
+	err := json.Unmarshal([]byte(route.GetAnnotations()[v1alpha1.AnnotationOrigin]), &o)
+	return o, err
+}
+
+// finder has the rules of an origin that are still to be found.
+type finder map[string][]originRule
+
+func (o origin) finder() finder {
+	left := finder{}
+	for _, r := range o.Rules {
+		left[r.ID] = append(left[r.ID], r)
+	}
+	return left
+}
+
+// take returns what the rule's destinations were; nil where the team has added the rule, or changed them, since.
+func (f finder) take(s Spec, r rule) []originBackend {
+	id := identify(r)
+	if len(f[id]) == 0 || !f[id][0].fits(s, r) {
+		return nil
+	}
+	was := f[id][0].Backends
+	f[id] = f[id][1:]
+	return was
+}
+
+func (was originRule) fits(s Spec, r rule) bool {
 	if len(r.ours) != len(was.Backends) {
 		return false
 	}
@@ -124,10 +150,15 @@ func restoreRule(s Spec, r rule, was originRule) bool {
 			return false
 		}
 	}
-	for i, b := range r.ours {
-		was.Backends[i].putBack(s.dialect(), b.body)
-	}
 	return true
+}
+
+// weight of a destination that was one of n.
+func (o originBackend) weight(d dialect, n int) int64 {
+	if o.Weight != nil {
+		return *o.Weight
+	}
+	return d.weight(object{}, n)
 }
 
 func (o originBackend) putBack(d dialect, body object) {

@@ -125,8 +125,10 @@ func point(s Spec, route *unstructured.Unstructured, all []rule, slot string) er
 	if slot == "" {
 		return restore(s, route, all)
 	}
+	o, _ := originIn(route) // what cannot be read says nothing of any rule
+	found := o.finder()
 	for _, r := range all {
-		move(s, r, slot)
+		moveWithOrigin(s, r, slot, found.take(s, r))
 	}
 	return nil
 }
