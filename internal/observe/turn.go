@@ -61,11 +61,11 @@ func (p *pass) readHolder(ctx context.Context, turn *plan.Turn) error {
 	return err
 }
 
-// isOver is whether another Stack has no use for its turn any more and cannot say so: it is gone, or has left the group,
-// or its Release has ended or is gone, and is not active.
+// isOver is whether another Stack has no use for its turn any more and cannot say so: it is gone or going, or has left the
+// group, or its Release has ended or is gone, and is not active.
 func (p *pass) isOver(ctx context.Context, group string, holder types.NamespacedName, lease *coordinationv1.Lease) (bool, error) {
 	i := slices.IndexFunc(p.others, func(s v1alpha1.Stack) bool { return client.ObjectKeyFromObject(&s) == holder })
-	if i < 0 || p.others[i].Spec.Queue.Group != group {
+	if i < 0 || !queues(&p.others[i], group) {
 		return true, nil
 	}
 	name := lease.Labels[v1alpha1.LabelRelease]
@@ -85,12 +85,17 @@ func (p *pass) isOver(ctx context.Context, group string, holder types.Namespaced
 	return string(release.UID) != lease.Annotations[v1alpha1.AnnotationReleaseUID] || release.Status.Ended != nil, nil
 }
 
+// queues is whether a Stack is of the group. One that is being deleted starts nothing more, however long its finalizers stay.
+func queues(stack *v1alpha1.Stack, group string) bool {
+	return stack.Spec.Queue.Group == group && stack.DeletionTimestamp == nil
+}
+
 // readWaiting reads the releases with which other Stacks of the group wait for the turn.
 func (p *pass) readWaiting(ctx context.Context) error {
 	for i := range p.others {
 		other := &p.others[i]
 		waits := meta.FindStatusCondition(other.Status.Conditions, v1alpha1.ConditionProgressing)
-		if other.Spec.Queue.Group != p.stack.Spec.Queue.Group || other.Spec.Suspend || waits == nil || waits.Reason != v1alpha1.ReasonWaitingForTurn {
+		if !queues(other, p.stack.Spec.Queue.Group) || other.Spec.Suspend || waits == nil || waits.Reason != v1alpha1.ReasonWaitingForTurn {
 			continue
 		}
 		var releases v1alpha1.ReleaseList

@@ -86,6 +86,25 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// TestTurnOfTerminating is about a Stack that is being deleted and kept by someone's finalizer: nothing is planned for it.
+func TestTurnOfTerminating(t *testing.T) {
+	going := inGroup("other", "production")
+	now := metav1.NewTime(monday)
+	going.DeletionTimestamp, going.Finalizers = &now, []string{"example.com/keep"}
+	waiting := going.DeepCopy()
+	waiting.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForTurn}}
+	for name, objects := range map[string][]client.Object{
+		"it has the turn":    {inGroup("home", "production"), going, madeIn("other", "r1", monday), heldBy("other", "r1")},
+		"it waits for longer": {inGroup("home", "production"), waiting, madeIn("home", "r2", monday.Add(time.Minute)), madeIn("other", "r1", monday)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := observe(t, cluster(t, interceptor.Funcs{}, objects...)).Turn; got.Holder != "" || got.Ahead != "" {
+				t.Errorf("it is waited for: %+v", got)
+			}
+		})
+	}
+}
+
 func TestTurnThatMayNotBeRead(t *testing.T) {
 	forbid := interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 		if _, lease := obj.(*coordinationv1.Lease); lease {
