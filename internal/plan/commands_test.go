@@ -26,6 +26,12 @@ import (
 //	given NAME                   a release that goes live (promoted where it holds), without telling how
 //	hold NAME                    a release that comes to its hold, without telling how
 //	users                        what users meet now
+//	slots                        what is said of each slot
+//	respec key=value …           someone changes the settings of the Stack
+//	drop-slot NAME               someone takes a slot out of the Stack's spec
+//	add-entry NAME SERVICE slot=weight …  someone adds an entry, with a route of the team's own
+//	found-hpa SLOT NAME:MIN:MAX  a workload that was found has an autoscaler
+//	until-moved ENTRY SLOT       everyone goes on until the entry's route sends users there; right then the controller dies
 //
 // and, of two processes of the controller whose steps fall between each other (they are called 1 and 2):
 //
@@ -95,6 +101,12 @@ var commands = map[string]func(*story, []string){
 	"push":             (*story).push,
 	"tag":              (*story).tag,
 	"heal":             (*story).healRevision,
+	"slots":            func(s *story, _ []string) { s.slotsSaid() },
+	"respec":           (*story).respec,
+	"drop-slot":        func(s *story, words []string) { s.w.DropSlot(words[0]) },
+	"add-entry":        (*story).addEntry,
+	"found-hpa":        (*story).foundAutoscaler,
+	"until-moved":      (*story).untilMoved,
 }
 
 func (s *story) setStack(words []string) {
@@ -138,9 +150,11 @@ func (s *story) setStack(words []string) {
 		case "green-namespace":
 			spec.Slots[1].Namespace = value
 		case "cycle":
-			spec.Members = cycle(strings.Split(value, ","))
+			spec.Members = cycle(strings.FieldsFunc(value, func(r rune) bool { return r == ',' }))
 		case "preview-hostname":
 			spec.Entries[0].Preview.Hostname = value
+		case "slots":
+			s.addSlots(strings.Split(value, ","))
 		case "entries":
 			s.setEntries(strings.Split(value, ","))
 		case "route":

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -133,9 +134,33 @@ func (w *World) RecreateStack() {
 
 // Suspend has someone set spec.suspend of the Stack.
 func (w *World) Suspend(on bool) {
-	w.Stack.Spec.Suspend = on
+	spec := w.Stack.Spec
+	spec.Suspend = on
+	w.Respec(spec)
+}
+
+// Respec is someone who changes the Stack's spec.
+func (w *World) Respec(spec v1alpha1.StackSpec) {
+	w.Stack.Spec = spec
+	w.Stack.Generation++
 	w.Stack.ResourceVersion = w.nextVersion()
 	w.changed()
+}
+
+// AddEntry is someone who adds an entry with a route of the team's own.
+func (w *World) AddEntry(e v1alpha1.Entry, weights ...v1alpha1.SlotWeight) {
+	spec := w.Stack.Spec
+	spec.Entries = append(slices.Clone(spec.Entries), e)
+	w.Routes = append(w.Routes, &Route{Entry: e.Name})
+	w.Adopt(e.Name, weights...)
+	w.Respec(spec)
+}
+
+// DropSlot is someone who takes a slot out of the Stack's spec.
+func (w *World) DropSlot(name string) {
+	spec := w.Stack.Spec
+	spec.Slots = slices.DeleteFunc(slices.Clone(spec.Slots), func(s v1alpha1.Slot) bool { return s.Name == name })
+	w.Respec(spec)
 }
 
 // LosePolicy and SetPolicy are what administrators do to the admission policy.

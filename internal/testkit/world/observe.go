@@ -55,7 +55,7 @@ func (w *World) Readings() []Reading {
 // reading of a part of the slot, which says why it could not be done.
 func reading(slot int, read func(*World, v1alpha1.Stack, *plan.Slot, *Namespace)) Reading {
 	return func(w *World, s *plan.Snapshot) {
-		out, n := &s.Slots[slot], w.Namespaces[slot]
+		out, n := &s.Slots[slot], w.Namespace(s.Stack.Spec.Slots[slot].Name)
 		out.Name, out.Namespace = n.Slot, n.Name
 		if n.Hidden {
 			out.Problem = &plan.Problem{Reason: v1alpha1.ReasonForbidden, Message: "slot " + n.Slot + " (namespace " + n.Name + ") cannot be read"}
