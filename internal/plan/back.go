@@ -7,7 +7,7 @@ import (
 // back begins the way back from any step of the active release: entries and workers return to the live slot, which needs
 // nothing of the new one.
 func (p *planner) back(outcome v1alpha1.Outcome, reason, message string) {
-	if p.u.Step.Kind == v1alpha1.StepAbort || p.u.Step.Kind == v1alpha1.StepRollback {
+	if p.returns() {
 		return
 	}
 	switched := p.u.ActiveSlot != "" && p.u.Route.Live == p.u.ActiveSlot

@@ -49,7 +49,7 @@ func (p *planner) deadline() time.Time {
 
 func (p *planner) limit() *metav1.Duration {
 	r := p.activeRelease()
-	if p.u.Step.Kind == v1alpha1.StepRollback {
+	if p.at(v1alpha1.StepRollback) {
 		return p.s.Stack.Spec.Deadlines.Switch
 	}
 	if r == nil || r.Status.Started == nil {

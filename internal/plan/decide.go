@@ -142,9 +142,9 @@ func (p *planner) promote(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
 
 func (p *planner) abortBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict {
 	switch {
-	case p.u.ActiveRelease == r.Name && p.u.Step.Kind == v1alpha1.StepRollback:
+	case p.u.ActiveRelease == r.Name && p.at(v1alpha1.StepRollback):
 		return refuse("release %s is being rolled back", r.Name)
-	case p.u.ActiveRelease == r.Name && p.u.Step.Kind == v1alpha1.StepAbort:
+	case p.u.ActiveRelease == r.Name && p.at(v1alpha1.StepAbort):
 		p.writeAnew()
 		return accept("release %s is being taken back already", r.Name)
 	case p.u.ActiveRelease == r.Name:
@@ -174,7 +174,7 @@ func (p *planner) rollbackBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict 
 	switch {
 	case p.coldFor(d) != nil:
 		return accept("release %s deploys the frozen content of %s again", p.coldFor(d).Name, p.coldFor(d).Spec.RollbackOf)
-	case p.u.ActiveRelease != "" && p.u.Step.Kind == v1alpha1.StepRollback:
+	case p.at(v1alpha1.StepRollback):
 		p.writeAnew()
 		return accept("a rollback is under way already")
 	case p.u.ActiveRelease == r.Name, p.u.ActiveRelease != "" && r.Name == p.u.LiveRelease:

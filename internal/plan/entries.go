@@ -208,7 +208,7 @@ func (p *planner) rests(e *Entry) bool {
 		return false
 	}
 	again := retryAfter
-	if p.u.Step.Kind == v1alpha1.StepAbort {
+	if p.at(v1alpha1.StepAbort) {
 		again = lookAgainLater
 	}
 	return !p.past(o.At.Add(again))

@@ -89,7 +89,7 @@ func (p *planner) grow(s *v1alpha1.SlotStatus, previous *v1alpha1.Release) *Prob
 		return nil
 	}
 	var waiting *Problem
-	workers := p.workers()
+	workers := p.workersIn(s)
 	for _, w := range p.facts(s.Name).Workloads {
 		if workers[w.Kind+"/"+w.Name] || w.Replicas == 0 {
 			continue

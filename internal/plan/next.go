@@ -141,6 +141,9 @@ func (p *planner) refused(key string) *Problem {
 
 func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
 
+// at is whether the active release is at a step of the kind.
+func (p *planner) at(kind v1alpha1.StepKind) bool { return p.u.Step != nil && p.u.Step.Kind == kind }
+
 func (p *planner) event(warning bool, reason, message string) {
 	p.do(Event{Warning: warning, Reason: reason, Message: message, Because: Because(message)})
 }

@@ -31,10 +31,12 @@ func (p *planner) tendLive() {
 	}
 	live.Reason, live.Message = "", ""
 	p.giveBack(live)
+	problem := p.liveWorkerDown(live)
 	if p.asleep(live) {
-		if problem := p.handOver(live.Name, p.release(p.u.LiveRelease)); problem != nil {
-			live.Reason, live.Message = problem.Reason, clip(problem.Message, 2048)
-		}
+		problem = p.handOver(live.Name, p.release(p.u.LiveRelease))
+	}
+	if problem != nil {
+		live.Reason, live.Message = problem.Reason, clip(problem.Message, 2048)
 	}
 	for i := range p.s.Releases {
 		r := &p.s.Releases[i]
@@ -46,9 +48,31 @@ func (p *planner) tendLive() {
 	}
 }
 
+// liveWorkerDown is a worker of the live release that was started and is not ready. Nothing waits for it.
+func (p *planner) liveWorkerDown(live *v1alpha1.SlotStatus) *Problem {
+	r := p.release(p.u.LiveRelease)
+	if r == nil || r.Status.Started == nil {
+		return nil
+	}
+	for _, m := range r.Status.Started.Members {
+		w := p.facts(live.Name).workload(m.Kind, m.Name)
+		if m.Role == v1alpha1.RoleWorker && w != nil && w.Replicas > 0 && !workerReady(w) {
+			return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s is not ready%s; if that stays so, repair it, or release anew", w.Kind, w.Name, because(w.Problem))}
+		}
+	}
+	return nil
+}
+
+func because(problem *Problem) string {
+	if problem == nil {
+		return ""
+	}
+	return ": " + problem.Message
+}
+
 // asleep is whether a worker of the live slot was not written for the slot's epoch yet.
 func (p *planner) asleep(live *v1alpha1.SlotStatus) bool {
-	workers := p.workers()
+	workers := p.workersIn(live)
 	return slices.ContainsFunc(p.facts(live.Name).Workloads, func(w Workload) bool {
 		return workers[w.Kind+"/"+w.Name] && w.Epoch < live.Epoch
 	})

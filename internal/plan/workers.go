@@ -10,8 +10,7 @@ import (
 // handOver has workers run in slot goal only: those of every other slot are stopped, and gone, before those of goal are
 // started. It goes both ways: a switch hands over to the new slot, an abort and a rollback to the old one.
 func (p *planner) handOver(goal string, r *v1alpha1.Release) *Problem {
-	workers := p.workers()
-	if len(workers) == 0 {
+	if len(p.workers()) == 0 {
 		return nil
 	}
 	for i := range p.st.Slots {
@@ -22,7 +21,7 @@ func (p *planner) handOver(goal string, r *v1alpha1.Release) *Problem {
 		if s.Name == goal {
 			continue
 		}
-		if problem := p.stopWorkers(s, workers); problem != nil {
+		if problem := p.stopWorkers(s, p.workersIn(s)); problem != nil {
 			return problem
 		}
 	}
@@ -41,6 +40,21 @@ func (p *planner) workers() map[string]bool {
 			if m.Role == v1alpha1.RoleWorker && p.holds(r.Name) {
 				workers[m.Kind+"/"+m.Name] = true
 			}
+		}
+	}
+	return workers
+}
+
+// workersIn are those of the slot: what its own release has in another role is none there.
+func (p *planner) workersIn(s *v1alpha1.SlotStatus) map[string]bool {
+	workers := p.workers()
+	r := p.release(s.Release)
+	if r == nil || r.Status.Started == nil {
+		return workers
+	}
+	for _, m := range r.Status.Started.Members {
+		if m.Role != v1alpha1.RoleWorker {
+			delete(workers, m.Kind+"/"+m.Name)
 		}
 	}
 	return workers
@@ -125,17 +139,25 @@ func (p *planner) startWorkers(s *v1alpha1.SlotStatus, r *v1alpha1.Release) *Pro
 func (p *planner) startWorker(s *v1alpha1.SlotStatus, m v1alpha1.ReleaseMember) *Problem {
 	w := p.facts(s.Name).workload(m.Kind, m.Name)
 	switch {
+	case w == nil && p.returns():
+		return nil // it was not there before either
 	case w == nil:
 		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s is not there in slot %s; abort or roll back", m.Kind, m.Name, s.Name)}
 	case w.Replicas == 0 || w.Epoch < s.Epoch:
 		p.scale(s, *w, awake(w, m), "workers run in the live slot")
 		return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s in slot %s is being started", m.Name, s.Name)}
-	case w.Kind == "Job" || w.Kind == "CronJob" || w.Ready:
+	case workerReady(w) || p.returns():
 		return nil
 	}
 	p.wakeIn(lookAgainLater)
 	return p.workerUnready(s, w)
 }
+
+// workerReady is whether nothing is to be waited for: a Job and a CronJob come to their end, or their time, by themselves.
+func workerReady(w *Workload) bool { return w.Kind == "Job" || w.Kind == "CronJob" || w.Ready }
+
+// returns is whether users are taken back. That does not wait for workers to get ready: tendLive tells of those that do not.
+func (p *planner) returns() bool { return p.at(v1alpha1.StepAbort) || p.at(v1alpha1.StepRollback) }
 
 // workerUnready is not yet a failure while nothing is known to stand in the worker's way.
 func (p *planner) workerUnready(s *v1alpha1.SlotStatus, w *Workload) *Problem {
