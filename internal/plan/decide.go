@@ -177,6 +177,8 @@ func (p *planner) rollbackBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict 
 	case p.at(v1alpha1.StepRollback):
 		p.writeAnew()
 		return accept("a rollback is under way already")
+	case r.Name == p.u.LiveRelease && p.goingBack() != "":
+		return p.rollbackAgain(d)
 	case p.u.ActiveRelease == r.Name, p.u.ActiveRelease != "" && r.Name == p.u.LiveRelease:
 		p.back(v1alpha1.OutcomeAborted, v1alpha1.ReasonAborted, said(d))
 		return accept("release %s, which was not live yet, is being aborted; the live one stays", p.u.ActiveRelease)
@@ -191,6 +193,42 @@ func (p *planner) rollbackBy(d *v1alpha1.Decision, r *v1alpha1.Release) verdict 
 		return accept("users are being moved back to %s in slot %s", orFound(warm.Release), warm.Name)
 	}
 	return p.rollbackCold(d, r)
+}
+
+// rollbackAgain answers who asks for what is done already: to leave the live release twice would be to come back to it.
+func (p *planner) rollbackAgain(d *v1alpha1.Decision) verdict {
+	name := p.goingBack()
+	if r := p.release(name); d.Spec.To != "" && (r == nil || r.Spec.RollbackOf != d.Spec.To) {
+		return refuse("a rollback to another release is under way already, with release %s; abort that one first", name)
+	}
+	if p.redeploys() && p.u.Route.Live == p.u.ActiveSlot {
+		p.writeAnew()
+	}
+	return accept("a rollback is under way already, with release %s", name)
+}
+
+// goingBack is the name of the release that goes back already, or is about to; empty where none does.
+func (p *planner) goingBack() string {
+	if p.redeploys() {
+		return p.u.ActiveRelease
+	}
+	for _, a := range p.actions {
+		if c, is := a.(CreateRelease); is && c.Spec.RollbackOf != "" {
+			return c.Name
+		}
+	}
+	for _, r := range p.pending() {
+		if r.Spec.RollbackOf != "" && p.undecided(r) == "" {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// redeploys is whether the active release goes back to an earlier one.
+func (p *planner) redeploys() bool {
+	active := p.activeRelease()
+	return active != nil && active.Spec.RollbackOf != "" && !p.at(v1alpha1.StepAbort)
 }
 
 // coldFor is the release that was made because of this Decision.
@@ -280,6 +318,9 @@ func (p *planner) retireBy(r *v1alpha1.Release) verdict {
 		}
 		switch s.State {
 		case v1alpha1.SlotWarm:
+			if s.Name == p.u.ActiveSlot {
+				return refuse("users are being moved to slot %s", s.Name)
+			}
 			setState(s, v1alpha1.SlotDraining, p.stamp())
 			return accept("slot %s is given up", s.Name)
 		case v1alpha1.SlotDraining, v1alpha1.SlotRetiring:

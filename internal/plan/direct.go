@@ -45,8 +45,13 @@ func (p *planner) wayOut(to string) (string, *Problem) {
 	switch {
 	case p.u.ActiveRelease == "":
 		return p.keptFor(to)
-	case p.u.Step != nil && p.u.Step.Kind == v1alpha1.StepRollback:
+	case p.at(v1alpha1.StepRollback), p.redeploys() && p.u.Route.Live == p.u.ActiveSlot:
 		return p.u.ActiveSlot, p.fit(p.u.ActiveSlot)
+	case p.redeploys():
+		return "", &Problem{
+			Reason:  v1alpha1.ReasonWaitingForSlot,
+			Message: fmt.Sprintf("release %s, which goes back already, is not ready yet, and to deploy it takes the controller: leave --direct out", p.u.ActiveRelease),
+		}
 	}
 	return p.u.LiveSlot, nil
 }
