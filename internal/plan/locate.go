@@ -14,7 +14,7 @@ import (
 func (p *planner) locate() bool {
 	p.catchUp()
 	p.record()
-	if p.u.Route != nil && !p.untouched() {
+	if p.begun() {
 		p.follow()
 		return true
 	}

@@ -54,6 +54,8 @@ type planner struct {
 	stalled *Problem
 	held    *Problem
 	queued  *Problem
+	// invalid is how the spec contradicts itself.
+	invalid *Problem
 	// unfit is why no further entry is sent to the slot that users are being moved to.
 	unfit *Problem
 }
@@ -139,10 +141,10 @@ func (p *planner) refused(key string) *Problem {
 	return nil
 }
 
-func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
-
 // at is whether the active release is at a step of the kind.
 func (p *planner) at(kind v1alpha1.StepKind) bool { return p.u.Step != nil && p.u.Step.Kind == kind }
+
+func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
 
 func (p *planner) event(warning bool, reason, message string) {
 	p.do(Event{Warning: warning, Reason: reason, Message: message, Because: Because(message)})

@@ -12,13 +12,23 @@ func (p *planner) tend() bool {
 	p.tendLive()
 	for i := range p.st.Slots {
 		s := &p.st.Slots[i]
-		if s.Name == p.u.ActiveSlot || s.Name == p.u.LiveSlot {
+		if s.Name == p.u.ActiveSlot || s.Name == p.u.LiveSlot || p.disputed(s) {
 			continue
 		}
 		p.keepWarm(s)
 		p.drain(s)
 		p.retire(s)
 	}
+	return true
+}
+
+// disputed is whether a slot is left as it is because the spec contradicts itself: it may do so about the slots, and nothing
+// is scaled down by what it says of them.
+func (p *planner) disputed(s *v1alpha1.SlotStatus) bool {
+	if p.invalid == nil || s.State == v1alpha1.SlotIdle {
+		return false
+	}
+	s.Reason, s.Message = p.invalid.Reason, clip(p.invalid.Message, 2048)
 	return true
 }
 

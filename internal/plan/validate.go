@@ -98,14 +98,15 @@ func walk(name string, next map[string][]v1alpha1.Dependency, done map[string]bo
 
 func (p *planner) validate() bool {
 	if found := Validate(&p.s.Stack); len(found) > 0 {
-		p.stalled = &Problem{Reason: v1alpha1.ReasonInvalidSpec, Message: strings.Join(found, "; ")}
-		return p.abortable()
+		p.invalid = &Problem{Reason: v1alpha1.ReasonInvalidSpec, Message: strings.Join(found, "; ")}
+		p.stalled = p.invalid
+		return p.begun()
 	}
 	return true
 }
 
-// abortable lets what is under way go on, or be aborted, while nothing new may start.
-func (p *planner) abortable() bool { return p.u.ActiveRelease != "" && p.u.Route != nil }
+// begun is whether something was released already: that goes on, and can be left, while nothing new may start.
+func (p *planner) begun() bool { return p.u.Route != nil && !p.untouched() }
 
 // readable has nothing new start while a slot cannot be read. What is under way, and the way back, ask for the slots that
 // they need themselves.
@@ -114,7 +115,7 @@ func (p *planner) readable() bool {
 		if s.Problem != nil {
 			p.stalled = s.Problem
 			p.wakeIn(retryAfter)
-			return p.u.Route != nil && !p.untouched()
+			return p.begun()
 		}
 	}
 	return true
