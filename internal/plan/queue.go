@@ -32,7 +32,7 @@ func (p *planner) queue() bool {
 
 // start begins a release, where nothing keeps it from it.
 func (p *planner) start(r *v1alpha1.Release) {
-	if p.suspended() && r.Spec.RollbackOf == "" {
+	if p.suspends(r) {
 		return
 	}
 	if p.held = p.cannotStart(); p.held != nil {
@@ -44,6 +44,14 @@ func (p *planner) start(r *v1alpha1.Release) {
 }
 
 func (p *planner) suspended() bool { return p.s.Stack.Spec.Suspend }
+
+// suspends is whether spec.suspend keeps the release from starting.
+func (p *planner) suspends(r *v1alpha1.Release) bool { return p.suspended() && r.Spec.RollbackOf == "" }
+
+// couldStart is whether a release would start, and not fail at once, if none were active.
+func (p *planner) couldStart(r *v1alpha1.Release) bool {
+	return !p.suspends(r) && p.cannotStart() == nil && p.slotRefused(r) == nil
+}
 
 func (p *planner) pending() []*v1alpha1.Release {
 	var pending []*v1alpha1.Release
@@ -130,7 +138,7 @@ func older(a, b *v1alpha1.Release) int {
 func (p *planner) preempt(next *v1alpha1.Release) {
 	active := p.activeRelease()
 	supersedes := p.s.Stack.Spec.Queue.Policy == v1alpha1.QueueSupersede || next.Spec.RollbackOf != ""
-	if active == nil || active.Spec.RollbackOf != "" || !supersedes || !p.unswitched() {
+	if active == nil || active.Spec.RollbackOf != "" || !supersedes || !p.unswitched() || !p.couldStart(next) {
 		return
 	}
 	p.back(v1alpha1.OutcomeSuperseded, v1alpha1.ReasonSuperseded, "release "+next.Name+" takes its place")
