@@ -11,8 +11,13 @@ import (
 // deploy takes a free slot, proves it empty, and applies the content: everything that is no workload first, then members
 // in parallel, each after those that it depends on.
 func (p *planner) deploy(r *v1alpha1.Release) bool {
-	if p.u.ActiveSlot == "" && !p.takeSlot(r) {
-		return false
+	if p.u.ActiveSlot == "" {
+		if problem := p.slotRefused(r); problem != nil {
+			return p.fail(problem) // the spec may have lost it while it was waited for
+		}
+		if !p.takeSlot(r) {
+			return false
+		}
 	}
 	stages := []func(*v1alpha1.Release) *Problem{p.prepare, p.empty, p.preflight, p.base, p.members}
 	for _, stage := range stages {
