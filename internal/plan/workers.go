@@ -143,7 +143,7 @@ func (p *planner) startWorker(s *v1alpha1.SlotStatus, m v1alpha1.ReleaseMember) 
 		return nil // it was not there before either
 	case w == nil:
 		return &Problem{Reason: v1alpha1.ReasonWorkerNotReady, Message: fmt.Sprintf("worker %s/%s is not there in slot %s; abort or roll back", m.Kind, m.Name, s.Name)}
-	case w.Replicas == 0 || w.Epoch < s.Epoch:
+	case w.Epoch < s.Epoch, w.Replicas == 0 && !p.at(v1alpha1.StepAbort): // an abort starts what its release has stopped
 		p.scale(s, *w, awake(w, m), "workers run in the live slot")
 		return &Problem{Reason: v1alpha1.ReasonWorkerHandover, Message: fmt.Sprintf("worker %s in slot %s is being started", m.Name, s.Name)}
 	case workerReady(w) || p.returns():
