@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
@@ -212,6 +213,13 @@ func (p *planner) rests(e *Entry) bool {
 		again = lookAgainLater
 	}
 	return !p.past(o.At.Add(again))
+}
+
+// refusedAtRest is whether the result says why an entry, written while no release is active, still does not carry the intent.
+func (p *planner) refusedAtRest(o v1alpha1.Observation) bool {
+	name, is := strings.CutPrefix(o.Key, "entry/")
+	return is && !o.OK && o.Step == "" && p.u.Step == nil &&
+		slices.ContainsFunc(p.s.Entries, func(e Entry) bool { return e.Name == name && !p.carries(&e) })
 }
 
 func (p *planner) writable(e *Entry) bool {

@@ -91,12 +91,12 @@ func (p *planner) keepSlots() {
 	p.st.Slots = kept
 }
 
-// keepObservations takes in new results, and forgets those of other releases, steps and attempts.
+// keepObservations takes in new results, and forgets those of other releases, steps and attempts, and what is settled.
 func (p *planner) keepObservations() {
 	results := append(append([]v1alpha1.Observation{}, p.u.Observations...), p.s.Results...)
 	p.u.Observations = nil
 	for _, o := range results {
-		if p.current(o) && !passing(o) {
+		if p.current(o) && !passing(o) || p.refusedAtRest(o) {
 			p.observe(o)
 		}
 	}
