@@ -139,6 +139,9 @@ func (p *planner) remain(problem *Problem) bool {
 	p.event(true, problem.Reason, "users stay in slot "+p.u.LiveSlot+": "+problem.Message)
 	p.point(p.u.LiveSlot, "")
 	p.fence(p.u.LiveSlot)
+	if s := p.slot(p.u.ActiveSlot); s != nil {
+		p.keepAgain(s)
+	}
 	p.idle()
 	return true
 }
