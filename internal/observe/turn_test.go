@@ -94,7 +94,7 @@ func TestTurnOfTerminating(t *testing.T) {
 	waiting := going.DeepCopy()
 	waiting.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonWaitingForTurn}}
 	for name, objects := range map[string][]client.Object{
-		"it has the turn":    {inGroup("home", "production"), going, madeIn("other", "r1", monday), heldBy("other", "r1")},
+		"it has the turn":     {inGroup("home", "production"), going, madeIn("other", "r1", monday), heldBy("other", "r1")},
 		"it waits for longer": {inGroup("home", "production"), waiting, madeIn("home", "r2", monday.Add(time.Minute)), madeIn("other", "r1", monday)},
 	} {
 		t.Run(name, func(t *testing.T) {
