@@ -31,6 +31,7 @@ import (
 //	drop-slot NAME               someone takes a slot out of the Stack's spec
 //	add-entry NAME SERVICE slot=weight …  someone adds an entry, with a route of the team's own
 //	found-hpa SLOT NAME:MIN:MAX  a workload that was found has an autoscaler
+//	gateway-gone ENTRY           the gateway of an entry is deleted, and gateway-back made again
 //	until-moved ENTRY SLOT       everyone goes on until the entry's route sends users there; right then the controller dies
 //
 // and, of two processes of the controller whose steps fall between each other (they are called 1 and 2):
@@ -91,6 +92,8 @@ var commands = map[string]func(*story, []string){
 	"proves":           func(s *story, _ []string) { s.w.Proves = true },
 	"direct":           (*story).direct,
 	"refuse":           func(s *story, words []string) { s.w.Refuses = map[string]bool{words[0]: true} },
+	"gateway-gone":     func(s *story, words []string) { s.w.Unroutable = map[string]bool{words[0]: true} },
+	"gateway-back":     func(s *story, _ []string) { s.w.Unroutable = nil },
 	"admit":            func(s *story, _ []string) { s.w.Refuses = nil },
 	"window":           func(s *story, _ []string) { s.window() },
 	"nodes":            func(s *story, words []string) { s.w.NodesLag = words[0] == "lag" },

@@ -24,7 +24,8 @@ func (p *planner) tried(r *v1alpha1.Release) *Problem {
 		&Problem{Reason: v1alpha1.ReasonTryingEntries, Message: "every entry is being written, and written back, by dry-run"})
 }
 
-// split is why an entry does not follow those that were switched before it: it is refused, or the slot has died meanwhile.
+// split is why an entry does not follow those that were switched before it: it is refused, the slot has died meanwhile, or the
+// step's deadline is over.
 // Users of one are on the new slot, and of the other on the old one, and waiting would leave them there.
 func (p *planner) split() *Problem {
 	if p.users() < 2 || p.u.Route.Live == p.u.LiveSlot || p.u.LiveSlot == "" || !p.landedAnywhere() {
@@ -36,8 +37,11 @@ func (p *planner) split() *Problem {
 			continue
 		}
 		no := p.refused("entry/" + e.Name)
-		if p.withheld(e) {
+		switch {
+		case p.withheld(e):
 			no = p.unfit
+		case no == nil && !p.landed(e) && p.overdue():
+			no = p.entryPending(e)
 		}
 		if no != nil {
 			return &Problem{Reason: no.Reason, Message: fmt.Sprintf("entry %s cannot follow those that were switched before it, so all are taken back: %s", e.Name, no.Message)}

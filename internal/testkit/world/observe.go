@@ -212,6 +212,9 @@ func (w *World) readEntry(stack v1alpha1.Stack, i int) plan.Entry {
 	if r.By != "lockstep" && r.By != "" {
 		e.EditedBy = []string{r.By}
 	}
+	if w.Unroutable[r.Entry] {
+		e.Problem = &plan.Problem{Reason: v1alpha1.ReasonGatewayMissing, Message: "the gateway of entry " + r.Entry + " does not exist"}
+	}
 	if len(stack.Status.Units) > 0 && stack.Status.Units[0].Route != nil {
 		e.AsIntended = r.says(*stack.Status.Units[0].Route)
 		if !e.AsIntended {

@@ -38,6 +38,8 @@ type World struct {
 	RouterRefuses bool
 	// Refuses are the entries whose routes, and the members that, admission lets nobody write.
 	Refuses map[string]bool
+	// Unroutable are the entries whose gateway is gone, so that their routes can be read and not be written.
+	Unroutable map[string]bool
 	// NodesLag is whether the nodes do not follow the endpoints of Services.
 	NodesLag bool
 	// EndpointsLag is whether the endpoints of Services do not follow their Pods.
