@@ -43,7 +43,7 @@ func (p *planner) abort(r *v1alpha1.Release) bool {
 		p.waitOn(problem)
 		return false
 	}
-	if p.u.ActiveSlot != "" && p.u.LiveSlot != "" {
+	if p.u.ActiveSlot != "" && p.u.LiveSlot != "" && p.listed(p.u.LiveSlot) { // else tendLive hands over, once the slot is back
 		if problem := p.handOver(p.u.LiveSlot, p.release(p.u.LiveRelease)); problem != nil {
 			p.waitOn(problem)
 			return false

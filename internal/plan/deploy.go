@@ -85,7 +85,7 @@ func (p *planner) slotRefused(r *v1alpha1.Release) *Problem {
 	switch {
 	case name == "":
 		return nil
-	case !slices.ContainsFunc(p.s.Slots, func(s Slot) bool { return s.Name == name }):
+	case !p.listed(name):
 		return &Problem{Reason: v1alpha1.ReasonSlotUnknown, Message: fmt.Sprintf("the release names slot %s, which is not in spec.slots; name one that is, or none", name)}
 	case name == p.u.LiveSlot || p.u.Route.Live == name:
 		return &Problem{Reason: v1alpha1.ReasonSlotLive, Message: fmt.Sprintf("the release names slot %s, which users are on; name a free slot, or none", name)}

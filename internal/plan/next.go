@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -200,7 +202,20 @@ func (p *planner) facts(slot string) *Slot {
 			return &p.s.Slots[i]
 		}
 	}
-	return &Slot{Name: slot}
+	return &Slot{Name: slot, Problem: p.unlisted(slot)}
+}
+
+// listed is whether the spec has the slot.
+func (p *planner) listed(slot string) bool {
+	return slices.ContainsFunc(p.s.Slots, func(s Slot) bool { return s.Name == slot })
+}
+
+// unlisted is that nothing is known of the live slot because someone has taken it out of the spec.
+func (p *planner) unlisted(slot string) *Problem {
+	if slot == "" || slot != p.u.LiveSlot || p.listed(slot) {
+		return nil
+	}
+	return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: fmt.Sprintf("slot %s is live and not in spec.slots any more; put it back, until users are on another one", slot)}
 }
 
 func (s *Slot) workload(kind, name string) *Workload {

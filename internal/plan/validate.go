@@ -111,12 +111,21 @@ func (p *planner) begun() bool { return p.u.Route != nil && !p.untouched() }
 // readable has nothing new start while a slot cannot be read. What is under way, and the way back, ask for the slots that
 // they need themselves.
 func (p *planner) readable() bool {
+	problem := p.unread()
+	if problem == nil {
+		return true
+	}
+	p.stalled = problem
+	p.wakeIn(retryAfter)
+	return p.begun()
+}
+
+// unread is the first slot of which nothing is known.
+func (p *planner) unread() *Problem {
 	for _, s := range p.s.Slots {
 		if s.Problem != nil {
-			p.stalled = s.Problem
-			p.wakeIn(retryAfter)
-			return p.begun()
+			return s.Problem
 		}
 	}
-	return true
+	return p.unlisted(p.u.LiveSlot)
 }
