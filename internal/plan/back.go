@@ -39,7 +39,7 @@ func (p *planner) fence(slot string) {
 // abort takes users and workers back to the live slot, and ends the active release.
 func (p *planner) abort(r *v1alpha1.Release) bool {
 	step := p.u.Step
-	if problem := p.notInForce(); problem != nil && p.u.Route.Epoch > 0 {
+	if problem := p.notTakenBack(); problem != nil && p.u.Route.Epoch > 0 {
 		p.waitOn(problem)
 		return false
 	}

@@ -73,6 +73,8 @@ func (p *planner) entryPending(e *Entry) *Problem {
 		return nil // the route is the team's own, and not to be written yet; that of testers is not made before it is needed
 	case p.withheld(e):
 		return p.unfit
+	case p.homeless(e) != nil:
+		return p.homeless(e)
 	case !p.carries(e) && p.refused("entry/"+e.Name) != nil:
 		return p.refused("entry/" + e.Name)
 	case !p.carries(e):
@@ -91,6 +93,11 @@ func (p *planner) entryPending(e *Entry) *Problem {
 // Users do not wait for the routes of testers.
 func (p *planner) notInForce() *Problem {
 	return p.pendingAt(func(e *Entry) bool { return !e.Testers })
+}
+
+// notTakenBack is the same for an abort, which does not wait for entries that it leaves as they are.
+func (p *planner) notTakenBack() *Problem {
+	return p.pendingAt(func(e *Entry) bool { return !e.Testers && p.homeless(e) == nil })
 }
 
 // notInForceAnywhere counts the routes of testers too: a slot is left only once nobody can reach it.
@@ -224,7 +231,7 @@ func (p *planner) refusedAtRest(o v1alpha1.Observation) bool {
 
 func (p *planner) writable(e *Entry) bool {
 	switch {
-	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e), p.withheld(e):
+	case e.Problem != nil, !e.Exists && e.Adopted, p.edited(e), p.withheld(e), p.homeless(e) != nil:
 		return false
 	case !e.Exists && p.landed(e):
 		p.anew(v1alpha1.ReasonEntryMissing, "the route of entry "+e.Name+" was deleted; it is made again")
@@ -239,6 +246,31 @@ func (p *planner) writable(e *Entry) bool {
 // withheld is whether writing the entry would send users to a slot that they were not on and that is not fit for them.
 func (p *planner) withheld(e *Entry) bool {
 	return p.unfit != nil && !p.carries(e) && !sendsUsers(e, p.u.Route.Live)
+}
+
+// homeless is why a route of the team's that was never written, of an entry that was added since, is left as it is: its users
+// would be sent to what the live slot does not have. A switch and a rollback have looked at every backend.
+func (p *planner) homeless(e *Entry) *Problem {
+	if !e.Exists || e.Epoch > 0 || e.Testers || p.u.LiveSlot == "" || p.forward() || onlyTo(e, p.u.LiveSlot) || p.written(e) {
+		return nil
+	}
+	if f := p.facts(p.u.LiveSlot); f.Problem == nil {
+		return backendMissing(e, f)
+	}
+	return p.facts(p.u.LiveSlot).Problem
+}
+
+// written is whether the entry was seen to carry an intent, whoever has replaced its route since.
+func (p *planner) written(e *Entry) bool {
+	return slices.ContainsFunc(p.seen(), func(was v1alpha1.EntryStatus) bool { return was.Name == e.Name && was.ObservedEpoch > 0 })
+}
+
+// seen is what was seen of the entries when the status was saved.
+func (p *planner) seen() []v1alpha1.EntryStatus {
+	if len(p.was.Units) == 0 {
+		return nil
+	}
+	return p.was.Units[0].Entries
 }
 
 // anew makes a new intent of the same, for a route that someone has deleted or replaced.

@@ -164,7 +164,7 @@ func (p *planner) cannotStart() *Problem {
 		if e.Problem != nil && e.Problem.Reason == v1alpha1.ReasonEntryClaimed {
 			return e.Problem
 		}
-		if p.u.LiveSlot != "" && e.Exists && !e.Testers && !onlyTo(e, p.u.LiveSlot) {
+		if p.u.LiveSlot != "" && e.Exists && !e.Testers && !onlyTo(e, p.u.LiveSlot) && p.homeless(e) == nil {
 			return &Problem{
 				Reason:  v1alpha1.ReasonEntryEdited,
 				Message: fmt.Sprintf("entry %s sends users to %s, and not to the live slot %s%s; put the route back, or roll back, and the release starts", e.Name, weights(e), p.u.LiveSlot, by(e)),

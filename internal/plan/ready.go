@@ -62,23 +62,28 @@ func (p *planner) serviceUnready(f *Slot, r *v1alpha1.Release, m v1alpha1.Releas
 
 // backendUnready is the first entry whose backend is not there in the slot.
 func (p *planner) backendUnready(slot string) *Problem {
-	f := p.facts(slot)
-	for _, e := range p.s.Entries {
-		s := f.service(e.Service)
-		switch {
-		case s == nil:
-			return p.backendMissing(e, f, "does not exist")
-		case !offers(s, e.Port):
-			return p.backendMissing(e, f, fmt.Sprintf("has no port %d (it has %v)", e.Port, s.Ports))
-		case s.Endpoints == 0:
-			return p.backendMissing(e, f, "has no ready endpoint")
+	for i := range p.s.Entries {
+		if problem := backendMissing(&p.s.Entries[i], p.facts(slot)); problem != nil {
+			p.wakeIn(lookAgainLater)
+			return problem
 		}
 	}
 	return nil
 }
 
-func (p *planner) backendMissing(e Entry, f *Slot, how string) *Problem {
-	p.wakeIn(lookAgainLater)
+func backendMissing(e *Entry, f *Slot) *Problem {
+	s := f.service(e.Service)
+	how := ""
+	switch {
+	case s == nil:
+		how = "does not exist"
+	case !offers(s, e.Port):
+		how = fmt.Sprintf("has no port %d (it has %v)", e.Port, s.Ports)
+	case s.Endpoints == 0:
+		how = "has no ready endpoint"
+	default:
+		return nil
+	}
 	return &Problem{Reason: v1alpha1.ReasonBackendMissing, Message: fmt.Sprintf("Service %s, the backend of entry %s, %s in namespace %s; correct spec.entries or the manifests", e.Service, e.Name, how, f.Namespace)}
 }
 
