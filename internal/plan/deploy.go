@@ -116,18 +116,17 @@ func (p *planner) strayUsers() *Problem {
 }
 
 func (p *planner) slotsText() string {
-	text := &strings.Builder{}
-	text.WriteString("a free slot:")
+	var parts []string
 	for _, s := range p.st.Slots {
-		fmt.Fprintf(text, " %s is %s;", s.Name, s.State)
+		parts = append(parts, fmt.Sprintf("%s is %s", s.Name, s.State))
 		if s.Reason == v1alpha1.ReasonPodStuck {
-			fmt.Fprintf(text, " %s;", s.Message)
+			parts = append(parts, s.Message)
 		}
 	}
 	if warm := p.warmest(); warm != nil {
-		fmt.Fprintf(text, " give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace)
+		parts = append(parts, fmt.Sprintf("give up the kept one with kubectl lockstep retire %s -n %s", p.s.Stack.Name, p.s.Stack.Namespace))
 	}
-	return text.String()
+	return "a free slot: " + strings.Join(parts, "; ")
 }
 
 // prepare makes sure of the slot's namespace, its consent and its rights.

@@ -242,7 +242,10 @@ func (p *planner) slotGone() *Problem {
 	if f.Problem != nil || f.Exists && !f.Terminating {
 		return nil
 	}
-	return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: fmt.Sprintf("namespace %s of slot %s was deleted while a release was in it", f.Namespace, f.Name)}
+	if !p.listed(p.u.ActiveSlot) {
+		return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: fmt.Sprintf("slot %s was taken out of spec.slots while a release was in it; put it back, or release anew", f.Name)}
+	}
+	return &Problem{Reason: v1alpha1.ReasonSlotGone, Message: fmt.Sprintf("namespace %s of slot %s was deleted while a release was in it; release anew", f.Namespace, f.Name)}
 }
 
 func (p *planner) end(r *v1alpha1.Release, outcome v1alpha1.Outcome, reason, message string) {
