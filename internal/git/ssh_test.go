@@ -34,6 +34,8 @@ type sshHost struct {
 	user    ssh.PublicKey
 	// answer takes the place of git, where it is set.
 	answer func(ssh.Channel)
+	// serving are the connections that are open.
+	serving sync.WaitGroup
 
 	mu  sync.Mutex
 	ran []string
@@ -87,7 +89,7 @@ func serveSSH(t *testing.T, r *repo) (*sshHost, git.Remote) {
 			if err != nil {
 				return
 			}
-			go h.serve(conn)
+			h.serving.Go(func() { h.serve(conn) })
 		}
 	}()
 	return h, git.Remote{URL: "ssh://git@" + h.address + "/shop/.git", PrivateKey: private, KnownHosts: h.known()}
@@ -196,6 +198,32 @@ func TestSSH(t *testing.T) {
 		if content := listed(t, dir)["a"]; tree.Commit != want || !strings.HasSuffix(content, holds[want]) {
 			t.Errorf("%q: commit %s with a = %q", revision, tree.Commit, content)
 		}
+	}
+}
+
+// A watched repository is asked over and over again: each time ends its connection.
+func TestSSHConnectionsAreClosed(t *testing.T) {
+	r := newRepo(t).write("a", "1")
+	r.commit()
+	r.git("tag", "v1.0.0")
+	for name, ask := range map[string]func(git.Remote) error{
+		"resolve":    func(remote git.Remote) error { _, err := git.Resolve(t.Context(), remote, "main"); return err },
+		"newest tag": func(remote git.Remote) error { _, err := git.NewestTag(t.Context(), remote, "v.*"); return err },
+		"checkout":   func(remote git.Remote) error { _, _, err := checkout(t, remote, "main", git.Limits{}); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, remote := serveSSH(t, r)
+			if err := ask(remote); err != nil {
+				t.Fatal(err)
+			}
+			closed := make(chan struct{})
+			go func() { h.serving.Wait(); close(closed) }()
+			select {
+			case <-closed:
+			case <-time.After(5 * time.Second):
+				t.Error("the connection is open still")
+			}
+		})
 	}
 }
 

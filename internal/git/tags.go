@@ -29,6 +29,7 @@ func NewestTag(ctx context.Context, remote Remote, pattern string) (Tag, error) 
 	if err != nil {
 		return Tag{}, err
 	}
+	defer from.close()
 	known, err := from.refs(ctx)
 	if err != nil {
 		return Tag{}, err
