@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net/url"
 	"path"
 	"path/filepath"
 	"slices"
@@ -215,7 +216,32 @@ func opens(keyword, value string) bool {
 	case "$ref", "$dynamicRef", "$recursiveRef":
 		return !strings.HasPrefix(value, "#") && !strings.HasPrefix(value, "urn:")
 	case "$schema":
-		return !strings.Contains(value, "://json-schema.org/")
+		return !draft(value)
+	case "$id", "id":
+		return !stable(value)
 	}
 	return false
+}
+
+// drafts are the versions of JSON Schema that Helm's library holds. It would ask for any other, on the disk too.
+var drafts = []string{
+	"json-schema.org/schema",
+	"json-schema.org/draft/2020-12/schema",
+	"json-schema.org/draft/2019-09/schema",
+	"json-schema.org/draft-07/schema",
+	"json-schema.org/draft-06/schema",
+	"json-schema.org/draft-04/schema",
+}
+
+func draft(address string) bool {
+	scheme, name, _ := strings.Cut(strings.TrimSuffix(address, "#"), "://")
+	return (scheme == "http" || scheme == "https") && slices.Contains(drafts, name)
+}
+
+// stable is whether the library writes the address of a schema in one way. It would take what refers to a part of the
+// schema ("#/$defs/a") for another document where it does not: it drops an empty query, and writes file:/a as file:///a.
+func stable(address string) bool {
+	whole, _, _ := strings.Cut(address, "#")
+	parsed, err := url.Parse(whole)
+	return err != nil || !parsed.ForceQuery && !parsed.OmitHost
 }

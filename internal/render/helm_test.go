@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,6 +86,55 @@ func TestHelmSourcesAreRefused(t *testing.T) {
 			wantRefusal(t, err, c.reason, c.says...)
 		})
 	}
+}
+
+// A schema may name a version of JSON Schema, and nothing else that its library would ask for: of the disk or of a host.
+func TestSchemasFetchNothing(t *testing.T) {
+	for _, name := range drafts {
+		for _, address := range []string{"http://" + name, "https://" + name + "#"} {
+			must(t, helmRequest(checkoutOf(t, withSchema(`{"$schema": "`+address+`"}`)), "app"))
+		}
+	}
+	asked := 0
+	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer host.Close()
+	for _, address := range []string{
+		host.URL + "/schema",
+		host.URL + "/x?y=://json-schema.org/draft-07/schema",
+		host.URL + "/x#://json-schema.org/draft-07/schema#",
+		"file:///etc/passwd#://json-schema.org/draft-07/schema",
+		"file:///proc/self/environ?://json-schema.org/",
+		"http://json-schema.org/draft-03/schema#",
+		"http://json-schema.org/draft-07/schema#/definitions",
+		"https://json-schema.org.example.com/schema",
+	} {
+		for _, schema := range []string{
+			`{"$schema": "` + address + `"}`,
+			`{"allOf": [{"$id": "https://example.com/x", "$schema": "` + address + `"}]}`,
+			`{"$defs": {"a": {"$ref": "` + address + `"}}, "properties": {"b": {"$ref": "#/$defs/a"}}}`,
+		} {
+			_, err := renderAll(new(helmRequest(checkoutOf(t, withSchema(schema)), "app")))
+			wantRefusal(t, err, v1alpha1.ReasonRenderFailed, "values.schema.json", "refers to", address)
+		}
+	}
+	part := func(id string) string {
+		return `{"properties": {"b": {"$id": "` + id + `", "$ref": "#/$defs/a", "$defs": {"a": {}}}}}`
+	}
+	// What an $id names is what the schema holds already, but for addresses that the library writes in two ways.
+	for _, id := range []string{host.URL + "/x", "https://example.com", "urn:example:x", "x.json", "x?y=z"} {
+		must(t, helmRequest(checkoutOf(t, withSchema(part(id))), "app"))
+	}
+	for _, id := range []string{host.URL + "/x?", host.URL + "?#", "file:/etc/passwd", "file:///etc/passwd?#/a", "x?"} {
+		_, err := renderAll(new(helmRequest(checkoutOf(t, withSchema(part(id))), "app")))
+		wantRefusal(t, err, v1alpha1.ReasonRenderFailed, "values.schema.json", "refers to", id)
+	}
+	if asked > 0 {
+		t.Errorf("the host was asked %d times", asked)
+	}
+}
+
+func withSchema(schema string) string {
+	return umbrella("") + "-- app/values.schema.json --\n" + schema + "\n"
 }
 
 func TestChartOverTheCapIsRefused(t *testing.T) {
