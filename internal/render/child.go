@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
 
@@ -55,6 +56,7 @@ func serve(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("reading the request: %w", err)
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	http.DefaultTransport = offline{}
 	debug.SetMaxStack(maxStack)
 	limits := j.Request.Limits.withDefaults()
 	debug.SetMemoryLimit(limits.Memory / 4 * 3)

@@ -39,7 +39,7 @@ func (f *kustomizeFiles) closed(file string, content []byte) error {
 
 // remote is whether Kustomize would fetch what is named: files of the checkout go first, whatever they are called.
 func (f *kustomizeFiles) remote(dir, name string) bool {
-	if strings.Contains(name, "\n") || !elsewhere.MatchString(name) {
+	if !elsewhere.MatchString(name) {
 		return false
 	}
 	info, err := f.stat(path.Join(dir, name))

@@ -3,6 +3,7 @@ package render
 import (
 	"errors"
 	"io/fs"
+	"net/url"
 	"path"
 	"strings"
 
@@ -93,7 +94,9 @@ func builtObjects(at string, built resmap.ResMap, limit int64) ([]object, error)
 // kustomizeError words what Kustomize says: it names files by where they lie in its file system.
 func kustomizeError(at string, slot v1alpha1.Slot, err error) error {
 	text := strings.ReplaceAll(err.Error(), kustomizeRoot+"/", "")
-	switch {
+	switch request, fetches := errors.AsType[*url.Error](err); {
+	case fetches && errors.Is(err, errOffline):
+		return remoteBase("the kustomization "+at, "generators, transformers or validators", request.URL)
 	case strings.Contains(text, "cycle detected"):
 		return refuse(v1alpha1.ReasonDependencyCycle, "the kustomization %s cannot be built for slot %s: bases lead back to what uses them; remove one of the references: %s", at, slot.Name, text)
 	case strings.Contains(text, "--enable-helm"):

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -166,6 +167,7 @@ func TestKustomizeSourcesAreRefused(t *testing.T) {
 		"git URL":               {app("resources: ['git::https://example.com/repo']"), "", v1alpha1.ReasonRemoteBase, remote},
 		"scp base":              {app("bases: ['git@example.com:org/repo.git//base']"), "", v1alpha1.ReasonRemoteBase, append(remote, "git@example.com:org/repo.git//base")},
 		"github shorthand":      {app("resources: ['github.com/org/repo/base?ref=main']"), "", v1alpha1.ReasonRemoteBase, append(remote, "github.com/org/repo")},
+		"base on two lines":     {app(`resources: ["https://127.0.0.1:1/org/repo\n"]`), "", v1alpha1.ReasonRemoteBase, append(remote, "org/repo")},
 		"remote in a base":      {app("resources: [../base]") + "-- base/kustomization.yaml --\nresources: ['HTTPS://example.com/x']\n", "", v1alpha1.ReasonRemoteBase, []string{"base/kustomization.yaml", "vendor"}},
 		"remote component":      {app("components: [github.com/org/repo/part]"), "", v1alpha1.ReasonRemoteBase, append(remote, "components")},
 		"remote patch":          {app("patches: [{path: 'https://example.com/p.yaml'}]"), "", v1alpha1.ReasonRemoteBase, append(remote, "patches")},
@@ -196,6 +198,39 @@ func TestKustomizeSourcesAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What only the configuration of a generator or a transformer names, Kustomize finds while it builds: in the child.
+func TestKustomizeFetchesNothing(t *testing.T) {
+	inFile := func(field, config string) string {
+		return "-- app/kustomization.yaml --\n" + field + ": [config.yaml]\n-- app/config.yaml --\n" + config + "\n"
+	}
+	const address = "http://127.0.0.1:1/x"
+	for name, files := range map[string]string{
+		"generator":       inFile("generators", `{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: a}, files: ["b=ADDRESS"]}`),
+		"environment":     inFile("generators", `{apiVersion: builtin, kind: SecretGenerator, metadata: {name: a}, envs: [ADDRESS]}`),
+		"inline":          "-- app/kustomization.yaml --\ngenerators:\n- |-\n  {apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: a}, files: ['b=ADDRESS']}\n",
+		"patch":           inFile("transformers", `{apiVersion: builtin, kind: PatchTransformer, metadata: {name: a}, path: ADDRESS, target: {kind: Deployment}}`),
+		"JSON patch":      inFile("transformers", `{apiVersion: builtin, kind: PatchJson6902Transformer, metadata: {name: a}, path: ADDRESS, target: {kind: Deployment, name: web}}`),
+		"strategic patch": inFile("transformers", `{apiVersion: builtin, kind: PatchStrategicMergeTransformer, metadata: {name: a}, paths: [ADDRESS]}`),
+		"replacement":     inFile("transformers", `{apiVersion: builtin, kind: ReplacementTransformer, metadata: {name: a}, replacements: [{path: ADDRESS}]}`),
+		"validator":       inFile("validators", `{apiVersion: builtin, kind: ReplacementTransformer, metadata: {name: a}, replacements: [{path: ADDRESS}]}`),
+		"made by a patch": "-- app/kustomization.yaml --\ngenerators: [made]\n-- app/made/kustomization.yaml --\nresources: [config.yaml]\n" +
+			"patches: [{patch: '{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: a}, files: [\"b=ADDRESS\"]}'}]\n" +
+			"-- app/made/config.yaml --\n{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: a}, files: [b]}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Run(t.Context(), kustomizeRequest(checkoutOf(t, strings.ReplaceAll(files, "ADDRESS", address)), "app", ""))
+			wantRefusal(t, err, v1alpha1.ReasonRemoteBase, "the kustomization app", strconv.Quote(address), "another host", "vendor")
+		})
+	}
+}
+
+// A base that has the name of a file is what Kustomize would clone. The child finds no program for that.
+func TestKustomizeClonesNothing(t *testing.T) {
+	files := "-- app/kustomization.yaml --\ncomponents: [github.com/org/repo]\n-- app/github.com/org/repo --\n"
+	_, err := Run(t.Context(), kustomizeRequest(checkoutOf(t, files), "app", ""))
+	wantRefusal(t, err, v1alpha1.ReasonRenderFailed, "no 'git' program")
 }
 
 func TestPlainSourceThatIsAKustomization(t *testing.T) {
