@@ -45,13 +45,14 @@ func newFinder(namespace string) *finder {
 		`namespace["']?\s*[:=]\s*["']?` + name + `(?:$|[^a-z0-9-])`)}
 }
 
-// find returns where the namespace is named, and the value as it is shown to people; a Secret's is not shown.
+// find returns where the namespace is named, and the value as it is shown to people. Of a Secret nothing is shown: what it
+// holds can stand in an annotation too.
 func (f *finder) find(o object) (at, shown string) {
+	secret := o.GetKind() == "Secret"
 	for _, field := range slices.Sorted(maps.Keys(o.Object)) {
 		if field == "apiVersion" || field == "kind" {
 			continue
 		}
-		secret := o.GetKind() == "Secret" && (field == "data" || field == "stringData")
 		value := o.Object[field]
 		if secret && field == "data" {
 			value = decoded(value)

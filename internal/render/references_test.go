@@ -64,13 +64,20 @@ func TestReferenceInAnEnvironmentVariable(t *testing.T) {
 // What a Secret holds is not told in a status.
 func TestReferenceInASecret(t *testing.T) {
 	const url = "postgres://admin:hunter2@db.shop-green/shop"
-	for field, value := range map[string]string{"stringData": url, "data": base64.StdEncoding.EncodeToString([]byte(url))} {
-		req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- s.yaml --\n{apiVersion: v1, kind: Secret, metadata: {name: x}, "+field+": {url: '"+value+"'}}\n"))
-		_, err := renderAll(&req)
-		wantRefusal(t, err, v1alpha1.ReasonCrossSlotReference, "Secret/x", field+".url")
-		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("the Secret is told: %v", err)
-		}
+	const applied = `{"kind":"Secret","metadata":{"name":"x","namespace":"shop-green"},"stringData":{"password":"hunter2"}}`
+	for at, fields := range map[string]string{
+		"stringData.url": "metadata: {name: x}, stringData: {url: '" + url + "'}",
+		"data.url":       "metadata: {name: x}, data: {url: " + base64.StdEncoding.EncodeToString([]byte(url)) + "}",
+		"metadata.annotations.kubectl.kubernetes.io/last-applied-configuration": "metadata: {name: x, annotations: {kubectl.kubernetes.io/last-applied-configuration: '" + applied + "'}}",
+	} {
+		t.Run(at, func(t *testing.T) {
+			req := plainRequest(checkoutOf(t, "-- web.yaml --\n"+web+"-- s.yaml --\n{apiVersion: v1, kind: Secret, "+fields+"}\n"))
+			_, err := renderAll(&req)
+			wantRefusal(t, err, v1alpha1.ReasonCrossSlotReference, "Secret/x", at)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the Secret is told: %v", err)
+			}
+		})
 	}
 }
 
