@@ -44,10 +44,13 @@ func Checkout(ctx context.Context, remote Remote, revision, dir string, limits L
 		return nil, err
 	}
 	tree, err := read(ctx, remote, commit, stored, limits)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = tree.write(ctx, stored, dir)
 	}
-	return tree, tree.write(ctx, stored, dir)
+	if err != nil && ctx.Err() != nil {
+		return nil, remote.failed(ctx, err)
+	}
+	return tree, err
 }
 
 // scratchBeside makes a folder on the disk that has room for the checkout too.

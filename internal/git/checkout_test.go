@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,10 +285,39 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A long history of one file among hundreds is sent as a long row of small differences.
+func TestHistoryIsNoBomb(t *testing.T) {
+	r := newRepo(t)
+	var history strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&history, "commit refs/heads/main\ncommitter a <a@example.com> %d +0000\ndata 1\nx\n", i)
+		for n := range 500 {
+			if i == 0 {
+				fmt.Fprintf(&history, "M 644 inline many/%d\ndata <<E\n%d\nE\n", n, n)
+			}
+		}
+		fmt.Fprintf(&history, "M 644 inline a\ndata <<E\n%s%d\nE\n", strings.Repeat("the same\n", 200), i)
+	}
+	r.gitWith([]byte(history.String()), "fast-import", "--quiet")
+	r.git("repack", "-adfq", "--depth=120", "--window=120")
+	early := r.git("rev-parse", "main~119")
+	for _, wrap := range [][]func(http.Handler) http.Handler{nil, {advertisedOnly(r)}} {
+		tree, dir, err := checkout(t, git.Remote{URL: serve(t, r, wrap...).repo()}, early, git.Limits{MaxFiles: 550})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(listed(t, dir)); tree.Commit != early || got != 501 {
+			t.Errorf("commit %s with %d files", tree.Commit, got)
+		}
+	}
+}
+
 func TestFilesAreAddedUp(t *testing.T) {
 	r := newRepo(t)
 	half := bytes.Repeat([]byte("x"), 600<<10)
 	r.write("a", string(half)).write("b", string(half)+"y").commit()
 	_, _, err := checkout(t, git.Remote{URL: serve(t, r).repo()}, "main", git.Limits{MaxBytes: 1 << 20})
 	fails(t, err, v1alpha1.ReasonContentTooLarge, "the files in commit")
+	_, _, err = checkout(t, git.Remote{URL: serve(t, r).repo()}, "main", git.Limits{MaxBytes: 1 << 20, MaxFiles: 2})
+	fails(t, err, v1alpha1.ReasonContentTooLarge, "once it is unpacked")
 }

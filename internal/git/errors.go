@@ -57,6 +57,5 @@ func (r Remote) unauthorized() error {
 }
 
 func (r Remote) tooLarge(limits Limits) error {
-	return refuse(v1alpha1.ReasonContentTooLarge,
-		"%s sends more than %d MiB; keep the manifests in a smaller repository, and name a branch or a tag: of a bare commit some servers send the whole history", r, limits.MaxBytes>>20)
+	return refuse(v1alpha1.ReasonContentTooLarge, "%s sends more than %d MiB; %s", r, limits.MaxBytes>>20, smaller)
 }

@@ -150,7 +150,11 @@ func (s *server) fetch(ctx context.Context, scratch string, depth int, wanted ..
 		return nil, err
 	}
 	defer func() { _ = response.Close() }() // it was read as far as it matters
-	return unpack(ctx, s.remote, s.limits, demultiplexed(request.Capabilities, response), scratch)
+	most := s.limits.ofHistory()
+	if !request.Depth.IsZero() {
+		most = s.limits.ofCommit()
+	}
+	return unpack(ctx, s.remote, most, demultiplexed(request.Capabilities, response), scratch)
 }
 
 func (s *server) request(depth int, wanted []plumbing.Hash) *packp.UploadPackRequest {

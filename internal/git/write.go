@@ -35,27 +35,27 @@ func (t *Tree) writeAll(ctx context.Context, stored storer.EncodedObjectStorer, 
 		if ctx.Err() != nil {
 			return t.remote.failed(ctx, ctx.Err())
 		}
-		if err := writeOne(stored, to, name, what); err != nil {
+		if err := writeOne(ctx, stored, to, name, what); err != nil {
 			return fmt.Errorf("writing %s of %s: %w", name, t.remote, err)
 		}
 	}
 	return nil
 }
 
-func writeOne(stored storer.EncodedObjectStorer, to *os.Root, name string, what entry) error {
+func writeOne(ctx context.Context, stored storer.EncodedObjectStorer, to *os.Root, name string, what entry) error {
 	switch what.mode {
 	case filemode.Dir:
 		return to.Mkdir(name, 0o755)
 	case filemode.Symlink:
 		return to.Symlink(what.target, name)
 	case filemode.Executable:
-		return writeFile(stored, to, name, what, 0o755)
+		return writeFile(ctx, stored, to, name, what, 0o755)
 	default:
-		return writeFile(stored, to, name, what, 0o644)
+		return writeFile(ctx, stored, to, name, what, 0o644)
 	}
 }
 
-func writeFile(stored storer.EncodedObjectStorer, to *os.Root, name string, what entry, mode os.FileMode) error {
+func writeFile(ctx context.Context, stored storer.EncodedObjectStorer, to *os.Root, name string, what entry, mode os.FileMode) error {
 	content, err := contentOf(stored, what.hash)
 	if err != nil {
 		return err
@@ -65,6 +65,6 @@ func writeFile(stored storer.EncodedObjectStorer, to *os.Root, name string, what
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, content)
+	_, err = io.Copy(file, readerUntilDone{content, ctx.Err})
 	return errors.Join(err, file.Close())
 }
