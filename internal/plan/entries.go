@@ -251,7 +251,8 @@ func (p *planner) withheld(e *Entry) bool {
 // homeless is why a route of the team's that was never written, of an entry that was added since, is left as it is: its users
 // would be sent to what the live slot does not have. A switch and a rollback have looked at every backend.
 func (p *planner) homeless(e *Entry) *Problem {
-	if !e.Exists || e.Epoch > 0 || e.Testers || p.u.LiveSlot == "" || p.forward() || onlyTo(e, p.u.LiveSlot) || p.written(e) {
+	added := e.Exists && e.Epoch == 0 && p.u.Route.Epoch > 0 && !p.written(e)
+	if !added || e.Testers || p.u.LiveSlot == "" || p.forward() || onlyTo(e, p.u.LiveSlot) {
 		return nil
 	}
 	if f := p.facts(p.u.LiveSlot); f.Problem == nil {

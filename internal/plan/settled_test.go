@@ -91,4 +91,6 @@ var needsPeople = map[string]bool{
 	v1alpha1.ReasonEntryMissing: true,
 	v1alpha1.ReasonLiveUnknown:  true,
 	v1alpha1.ReasonSlotNotEmpty: true,
+	// of an entry that stays where it is because the live slot has nothing for it
+	v1alpha1.ReasonBackendMissing: true,
 }
