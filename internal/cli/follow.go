@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/plan"
@@ -14,21 +18,70 @@ import (
 
 // followBack waits until users are off a release; for Done, until its slot is empty too.
 func (a *app) followBack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
-	name := d.Spec.Release
+	name, last := leftBy(stack, d), ""
 	return a.followStack(ctx, c, stack, w, "release "+name+" is not left", func(ctx context.Context, s *v1alpha1.Stack) (bool, string, error) {
 		all, err := c.releases(ctx, s)
 		if err != nil {
 			return false, "", err
 		}
-		if cold := coldRollback(all, d); cold != nil && view.EndedBadly(cold) {
+		cold := coldRollback(all, d)
+		if cold != nil && view.EndedBadly(cold) {
 			return true, "", failedf("release %s, which was to take users back, has ended: %s", cold.Name, endedBecause(cold.Status.Ended))
 		}
-		i := slices.IndexFunc(all, func(r v1alpha1.Release) bool { return r.Name == name })
-		if i < 0 {
+		r := named(all, name)
+		switch {
+		case r == nil:
 			return true, "it is gone", nil
+		case cold == nil && stayed(s, r):
+			return true, "", c.gaveUp(ctx, s, d, last)
 		}
-		return left(s, &all[i], w.goal), leaving(s, all, &all[i]), nil
+		last = leaving(s, all, r)
+		return left(s, r, w.goal), last, nil
 	})
+}
+
+// leftBy is the release that a decision takes users from: while another one is active, a rollback aborts that, and the live
+// one stays.
+func leftBy(stack *v1alpha1.Stack, d *v1alpha1.Decision) string {
+	if active := unitOf(stack).ActiveRelease; d.Spec.Verb == v1alpha1.VerbRollback && active != "" {
+		return active
+	}
+	return d.Spec.Release
+}
+
+// stayed reports whether the way back from the live release was given up. The controller says that it is on this way before
+// it answers the decision, so that once it was answered, and is no longer, nothing is under way.
+func stayed(s *v1alpha1.Stack, r *v1alpha1.Release) bool {
+	unit := unitOf(s)
+	live := r.Status.Ended != nil && r.Status.Ended.Outcome == v1alpha1.OutcomeLive
+	return live && unit.LiveRelease == r.Name && unit.ActiveRelease != r.Name
+}
+
+// gaveUp says why users stay: in the controller's words, or else by what it waited for last.
+func (c *Cluster) gaveUp(ctx context.Context, s *v1alpha1.Stack, d *v1alpha1.Decision, last string) error {
+	why := cmp.Or(c.whyStayed(ctx, s, d), last)
+	if why != "" {
+		why = ": " + why
+	}
+	return failedf("the rollback was given up; users stay on release %s%s. See kubectl lockstep status %s", unitOf(s).LiveRelease, why, s.Name)
+}
+
+// whyStayed is what the controller said last of users that stay. Events are hints: one that is late, or may not be read, is
+// done without.
+func (c *Cluster) whyStayed(ctx context.Context, s *v1alpha1.Stack, d *v1alpha1.Decision) string {
+	list := &corev1.EventList{}
+	if err := c.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {
+		return ""
+	}
+	why, at := "", d.CreationTimestamp.Time
+	for i := range list.Items {
+		e := view.EventOf(&list.Items[i])
+		ours := list.Items[i].InvolvedObject.Kind == "Stack" && list.Items[i].InvolvedObject.Name == s.Name
+		if ours && e.Type == corev1.EventTypeWarning && strings.Contains(e.Message, "users stay") && !e.Last.Time.Before(at) {
+			why, at = e.Reason+": "+e.Message, e.Last.Time
+		}
+	}
+	return why
 }
 
 // coldRollback is the release that deploys the content before it again, for a decision; nil where users go back to a

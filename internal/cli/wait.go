@@ -129,7 +129,10 @@ func settled(s *v1alpha1.Stack) bool {
 // phase says in a line where a release is, and what it waits for.
 func phase(s *v1alpha1.Stack, r *v1alpha1.Release) string {
 	unit := unitOf(s)
+	leaving := unit.ActiveRelease == r.Name && unit.Step != nil && unit.Step.Kind == v1alpha1.StepRollback
 	switch {
+	case leaving:
+		return stepPhase(unit.Step)
 	case r.Status.Ended != nil && r.Status.Ended.Outcome == v1alpha1.OutcomeLive:
 		return "Live" + slotPhase(s)
 	case r.Status.Ended != nil:
@@ -138,10 +141,15 @@ func phase(s *v1alpha1.Stack, r *v1alpha1.Release) string {
 		return "Queued behind " + unit.ActiveRelease
 	case unit.ActiveRelease != r.Name || unit.Step == nil:
 		return "Queued" + held(s)
-	case unit.Step.WaitingFor != "":
-		return fmt.Sprintf("%s: %s: %s", unit.Step.Kind, unit.Step.Reason, unit.Step.WaitingFor)
 	}
-	return string(unit.Step.Kind)
+	return stepPhase(unit.Step)
+}
+
+func stepPhase(step *v1alpha1.StepStatus) string {
+	if step.WaitingFor == "" {
+		return string(step.Kind)
+	}
+	return fmt.Sprintf("%s: %s: %s", step.Kind, step.Reason, step.WaitingFor)
 }
 
 func slotPhase(s *v1alpha1.Stack) string {
