@@ -11,10 +11,7 @@ import (
 
 func (a *app) promoteCommand() *cobra.Command {
 	return a.deedCommand(deed{
-		verb: v1alpha1.VerbPromote, choose: chooseHeld, goals: []goal{goalLive, goalDone},
-		follow: func(ctx context.Context, c *Cluster, s *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
-			return a.wait(ctx, c, s, d.Spec.Release, w.goal, w.limit())
-		},
+		verb: v1alpha1.VerbPromote, choose: chooseHeld, goals: []goal{goalLive, goalDone}, follow: a.followPromotion,
 		cmd: cobra.Command{
 			Use:   "promote [STACK]",
 			Short: "Let the release that holds go on: move users to it",

@@ -16,6 +16,22 @@ import (
 	"github.com/lockstep-dev/lockstep/internal/view"
 )
 
+// followPromotion waits until users are on a release, or its promotion is spent.
+func (a *app) followPromotion(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
+	return a.waitUnless(ctx, c, stack, d.Spec.Release, w.goal, w.limit(), func(s *v1alpha1.Stack) error { return spent(s, d) })
+}
+
+// spent says that a release holds again, at another attempt than was promoted. The controller does that for one reason.
+func spent(s *v1alpha1.Stack, d *v1alpha1.Decision) error {
+	unit := unitOf(s)
+	held := unit.ActiveRelease == d.Spec.Release && unit.Step != nil && unit.Step.Kind == v1alpha1.StepHold
+	if !held || unit.Step.Attempt == d.Spec.Attempt {
+		return nil
+	}
+	return refusedf("what ran in slot %s was not the frozen content of release %s. That was deployed again and holds (attempt %d): look at it again, and promote it again with kubectl lockstep promote %s --release %s",
+		unit.ActiveSlot, d.Spec.Release, unit.Step.Attempt, s.Name, d.Spec.Release)
+}
+
 // followBack waits until users are off a release; for Done, until its slot is empty too.
 func (a *app) followBack(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, d *v1alpha1.Decision, w *waitFlags) error {
 	name, last := leftBy(stack, d), ""

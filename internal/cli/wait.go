@@ -50,6 +50,11 @@ const (
 
 // wait follows a release until it has come to a goal, and says on the way what it waits for.
 func (a *app) wait(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, name string, to goal, limit time.Duration) error {
+	return a.waitUnless(ctx, c, stack, name, to, limit, func(*v1alpha1.Stack) error { return nil })
+}
+
+// waitUnless is wait, but ends with an error as soon as over returns one.
+func (a *app) waitUnless(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, name string, to goal, limit time.Duration, over func(*v1alpha1.Stack) error) error {
 	say := &progress{out: a.ErrOut, now: a.Clock.Now, began: a.Clock.Now()}
 	last := ""
 	err := a.until(ctx, c, limit, func(ctx context.Context) (bool, error) {
@@ -63,6 +68,9 @@ func (a *app) wait(ctx context.Context, c *Cluster, stack *v1alpha1.Stack, name 
 		}
 		last = phase(s, r)
 		say.line(last)
+		if err := over(s); err != nil {
+			return true, err
+		}
 		return reached(s, r, to)
 	}, target{&v1alpha1.StackList{}, stack.Namespace}, target{&v1alpha1.ReleaseList{}, stack.Namespace})
 	if errors.Is(err, errTimeUp) {
