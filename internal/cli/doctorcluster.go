@@ -116,6 +116,10 @@ func checkController(ctx context.Context, c *Cluster) check {
 	case d == nil:
 		return bad("controller", "there is none", installRemedy)
 	}
+	if d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
+		return bad("controller", fmt.Sprintf("Deployment %s in %s is scaled to zero; nothing is released, and no decision is answered, meanwhile", d.Name, d.Namespace),
+			fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", d.Namespace, d.Name))
+	}
 	if ready, why := rolledOut(d); !ready {
 		return bad("controller", why, fmt.Sprintf("kubectl -n %s describe deployment %s, and kubectl -n %s logs deployment/%s", d.Namespace, d.Name, d.Namespace, d.Name))
 	}
