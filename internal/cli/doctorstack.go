@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -127,6 +128,8 @@ func checkSlot(stack *v1alpha1.Stack, slot plan.Slot) check {
 	name := "slot " + slot.Name
 	consent := fmt.Sprintf("kubectl label namespace %s %s=%s %s=%s", slot.Namespace, v1alpha1.LabelStack, stack.Name, v1alpha1.LabelStackNamespace, stack.Namespace)
 	switch {
+	case slot.Problem != nil && hidden(slot.Problem):
+		return unknown(name, errors.New(slot.Problem.Message))
 	case slot.Problem != nil:
 		return bad(name, slot.Problem.Reason+": "+slot.Problem.Message, "")
 	case !slot.Exists && slot.Creatable:
@@ -141,6 +144,11 @@ func checkSlot(stack *v1alpha1.Stack, slot plan.Slot) check {
 	return good(name, "namespace %s agrees", slot.Namespace)
 }
 
+// hidden reports whether a problem is that of whoever looks: they may not read what the controller may.
+func hidden(p *plan.Problem) bool {
+	return p.Reason == v1alpha1.ReasonForbidden || p.Reason == v1alpha1.ReasonEntryUnreadable
+}
+
 func checkEntries(s *plan.Snapshot) []check {
 	var checks []check
 	for _, e := range s.Entries {
@@ -153,6 +161,8 @@ func checkEntry(e plan.Entry) check {
 	name := "entry " + e.Name
 	evidence := evidenceOf(e)
 	switch {
+	case e.Problem != nil && hidden(e.Problem):
+		return unknown(name, errors.New(e.Problem.Message))
 	case e.Problem != nil:
 		return bad(name, e.Problem.Reason+": "+e.Problem.Message, "")
 	case !e.Exists:
