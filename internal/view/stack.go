@@ -23,13 +23,14 @@ func Stack(in Input) *Model {
 		Waiting: waitingOf(&in.Stack, unit),
 		Active:  activeOf(in.Releases, unit),
 	}
-	m.Problems = problemsOf(in.Stack.Status.Conditions, m.Waiting)
 	m.Slots = slotsOf(in)
 	m.Entries = entriesOf(&in.Stack, unit)
 	m.Window = windowOf(unit)
 	m.Last = lastOf(in.Releases, unit)
 	m.Queued = queuedOf(in.Releases, unit)
 	m.Undecided = undecidedOf(in.Decisions)
+	m.Ready = beforeTheFirst(m)
+	m.Problems = problemsOf(in, m)
 	m.Commands = commandsOf(m, unit, in.Namespace)
 	return m
 }
@@ -70,45 +71,43 @@ func waitingOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) *Waiting {
 	if c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
 		return &Waiting{Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime}
 	}
-	return nil
+	return startsNot(s, unit)
 }
 
-// wrongWhen lists the conditions that are a problem, with the status in which they are one. Ready is shown by itself.
-var wrongWhen = []struct {
-	kind   string
-	status metav1.ConditionStatus
-}{
-	{v1alpha1.ConditionStalled, metav1.ConditionTrue},
-	{v1alpha1.ConditionEntriesInForce, metav1.ConditionFalse},
-	{v1alpha1.ConditionLiveAsReleased, metav1.ConditionFalse},
+// startsNot is why no release starts. Since when is not known: the condition's time is that of its status.
+func startsNot(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) *Waiting {
+	c := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionProgressing)
+	if c == nil || unit.ActiveRelease != "" {
+		return nil
+	}
+	switch c.Reason {
+	case v1alpha1.ReasonIdle, v1alpha1.ReasonProgressing, v1alpha1.ReasonWatchFailed:
+		return nil
+	}
+	return &Waiting{Reason: c.Reason, Message: c.Message}
 }
 
-func problemsOf(conditions []metav1.Condition, waiting *Waiting) []Problem {
-	said := map[string]bool{}
-	if waiting != nil {
-		said[waiting.Message] = true
+// beforeTheFirst is Ready, which tells to make a release where none is live, though one may wait to start.
+func beforeTheFirst(m *Model) State {
+	ready := m.Ready
+	if ready.Reason == v1alpha1.ReasonNothingReleased && m.Active == nil && len(m.Queued) > 0 {
+		ready.Message = "the first release, " + m.Queued[0].Name + ", has not started yet"
 	}
-	var out []Problem
-	for _, w := range wrongWhen {
-		c := meta.FindStatusCondition(conditions, w.kind)
-		if c == nil || c.Status != w.status || said[c.Message] {
-			continue
-		}
-		said[c.Message] = true
-		out = append(out, Problem{About: c.Type, Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime})
-	}
-	return out
+	return ready
 }
 
 func entriesOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus) []Entry {
 	out := make([]Entry, 0, len(s.Spec.Entries))
 	for _, spec := range withTesters(s.Spec.Entries) {
-		e := Entry{Name: spec.Name, IntendedEpoch: unit.Epoch}
+		e := Entry{Name: spec.Name}
 		e.Route, e.Adopted = routeOf(s, spec)
 		e.Require = spec.RequireEvidence
 		if i := slices.IndexFunc(unit.Entries, func(st v1alpha1.EntryStatus) bool { return st.Name == spec.Name }); i >= 0 {
 			st := unit.Entries[i]
 			e.Weights, e.Evidence, e.Epoch, e.Message = st.Weights, st.Evidence, st.ObservedEpoch, st.Message
+		}
+		if unit.Route != nil {
+			e.IntendedEpoch = unit.Route.Epoch
 		}
 		if unit.Route != nil && spec.Preview != nil {
 			e.PreviewSlot, e.PreviewBy = unit.Route.Preview, previewBy(spec.Preview)

@@ -107,7 +107,7 @@ func (p *page) window(m *Model) []row {
 
 func (p *page) entry(e Entry) row {
 	epoch := fmt.Sprintf("epoch %d", e.Epoch)
-	if e.Epoch != e.IntendedEpoch {
+	if e.IntendedEpoch > 0 && e.Epoch != e.IntendedEpoch {
 		epoch += fmt.Sprintf(" of %d", e.IntendedEpoch)
 	}
 	route := e.Route
@@ -158,9 +158,20 @@ func reasonOf(r Release) string {
 func (p *page) queued(m *Model) []row {
 	var rows []row
 	for _, r := range m.Queued {
-		rows = append(rows, row{{r.Name, plain}, {revisionOf(r), plain}, {Age(m.Now.Time, r.Created), dim}})
+		rows = append(rows, row{{r.Name, plain}, {revisionOf(r), plain}, {Age(m.Now.Time, r.Created), dim}, {m.queuedFor(), yellow}})
 	}
 	return align(rows)
+}
+
+// queuedFor is what a queued release waits for, in a word.
+func (m *Model) queuedFor() string {
+	switch {
+	case m.Active != nil:
+		return "behind " + m.Active.Name
+	case m.Waiting != nil:
+		return m.Waiting.Reason
+	}
+	return ""
 }
 
 func (p *page) undecided(m *Model) []row {

@@ -1,0 +1,55 @@
+package view
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+)
+
+// wrongWhen lists the conditions that are a problem, with the status in which they are one. Ready is shown by itself.
+var wrongWhen = []struct {
+	kind   string
+	status metav1.ConditionStatus
+}{
+	{v1alpha1.ConditionStalled, metav1.ConditionTrue},
+	{v1alpha1.ConditionEntriesInForce, metav1.ConditionFalse},
+	{v1alpha1.ConditionLiveAsReleased, metav1.ConditionFalse},
+	{v1alpha1.ConditionAutoscaling, metav1.ConditionFalse},
+}
+
+func problemsOf(in Input, m *Model) []Problem {
+	out := wrongConditions(in.Stack.Status.Conditions, m.Waiting)
+	for _, look := range []func(Input) *Problem{unwatched} {
+		if problem := look(in); problem != nil {
+			out = append(out, *problem)
+		}
+	}
+	return out
+}
+
+func wrongConditions(conditions []metav1.Condition, waiting *Waiting) []Problem {
+	said := map[string]bool{}
+	if waiting != nil {
+		said[waiting.Message] = true
+	}
+	var out []Problem
+	for _, w := range wrongWhen {
+		c := meta.FindStatusCondition(conditions, w.kind)
+		if c == nil || c.Status != w.status || c.Reason == v1alpha1.ReasonNothingReleased || said[c.Message] {
+			continue
+		}
+		said[c.Message] = true
+		out = append(out, Problem{About: c.Type, Reason: c.Reason, Message: c.Message, Since: c.LastTransitionTime})
+	}
+	return out
+}
+
+// unwatched is why a watched source cannot be asked.
+func unwatched(in Input) *Problem {
+	c := meta.FindStatusCondition(in.Stack.Status.Conditions, v1alpha1.ConditionProgressing)
+	if c == nil || c.Reason != v1alpha1.ReasonWatchFailed {
+		return nil
+	}
+	return &Problem{About: "Source", Reason: c.Reason, Message: c.Message}
+}
