@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,8 +107,20 @@ func (a *app) runReconcile(ctx context.Context, args []string, limit time.Durati
 	if err != nil {
 		return err
 	}
+	if why := unwatched(stack); why != "" {
+		return fmt.Errorf("%s was looked at, and its source could not be: %s", resource(stack), why)
+	}
 	printf(a.Out, "%s was looked at: %s\n", resource(stack), summaryOf(stack))
 	return nil
+}
+
+// unwatched is why the source of a Stack cannot be asked; empty where it can, or need not.
+func unwatched(stack *v1alpha1.Stack) string {
+	c := meta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionProgressing)
+	if c == nil || c.Reason != v1alpha1.ReasonWatchFailed {
+		return ""
+	}
+	return c.Message
 }
 
 // summaryOf says in a line what the controller found.
