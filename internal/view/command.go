@@ -2,16 +2,16 @@ package view
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/plan"
 )
 
 // commandsOf says what the reader may want to do next. Nothing is offered that would be refused.
-func commandsOf(m *Model, unit v1alpha1.UnitStatus, here string) []Command {
+func commandsOf(in Input, m *Model, unit v1alpha1.UnitStatus) []Command {
 	line := func(verb, flags string) string {
 		out := "kubectl lockstep " + verb + " " + m.Name
-		if m.Namespace != here {
+		if m.Namespace != in.Namespace {
 			out += " -n " + m.Namespace
 		}
 		return out + flags
@@ -22,10 +22,7 @@ func commandsOf(m *Model, unit v1alpha1.UnitStatus, here string) []Command {
 	case unit.ActiveRelease != "":
 		return activeCommands(m, unit, line)
 	}
-	out := warmCommands(m, line)
-	if m.Last != nil {
-		out = append([]Command{{line("release", retryFlags(m.Last)), "try " + m.Last.Name + " again, once its cause is gone"}}, out...)
-	}
+	out := append(lastCommands(in, m, line), warmCommands(m, line)...)
 	if len(out) == 0 && len(m.Queued) == 0 {
 		out = []Command{{line("release", ""), m.offer}}
 	}
@@ -51,15 +48,23 @@ func stay(m *Model) string {
 	return "users stay on " + m.LiveSlot
 }
 
-func retryFlags(r *Release) string {
-	var words []string
-	if r.Revision != "" && !inlineHash.MatchString(r.Revision) {
-		words = append(words, "--revision", r.Revision)
+// lastCommands try the last release again, where that can be done: inline objects that have changed since are gone.
+func lastCommands(in Input, m *Model, line func(verb, flags string) string) []Command {
+	r := m.Last
+	switch {
+	case r == nil, inlineHash.MatchString(r.Revision) && r.Revision != plan.InlineRevision(in.Stack.Spec.Source):
+		return nil
+	case r.Of == "":
+		return []Command{{line("retry", " --release "+r.Name), "try " + r.Name + " again, once its cause is gone"}}
+	case wasServed(find(in.Releases, r.Of)):
+		return []Command{{line("rollback", " --to "+r.Of), "try to go back to " + r.Of + " again, once its cause is gone"}}
 	}
-	for _, i := range r.Images {
-		words = append(words, "--image", i)
-	}
-	return " " + strings.Join(append(words, "--retry"), " ")
+	return nil
+}
+
+// wasServed is whether users have been on a release, and are no longer.
+func wasServed(r *v1alpha1.Release) bool {
+	return r != nil && r.Status.Ended != nil && (r.Status.Ended.Outcome == v1alpha1.OutcomeReplaced || r.Status.Ended.Outcome == v1alpha1.OutcomeRolledBack)
 }
 
 func warmCommands(m *Model, line func(verb, flags string) string) []Command {

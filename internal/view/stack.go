@@ -31,7 +31,7 @@ func Stack(in Input) *Model {
 	m.Undecided = undecidedOf(in.Decisions)
 	m.Ready = beforeTheFirst(m)
 	m.Problems = problemsOf(in, m)
-	m.Commands = commandsOf(m, unit, in.Namespace)
+	m.Commands = commandsOf(in, m, unit)
 	return m
 }
 
