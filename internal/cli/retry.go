@@ -49,6 +49,9 @@ func (a *app) runRetry(ctx context.Context, f *retryFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	if held := plan.InlineRevision(stack.Spec.Source); held != "" && failed.Spec.Revision != held {
+		return refusedf("the objects that Stack %s holds are no longer those of release %s, which cannot be tried again; release what it holds now: kubectl lockstep release %s", stack.Name, failed.Name, stack.Name)
+	}
 	again := releaseFlags{revision: revisionOf(failed), slot: failed.Spec.Slot, retry: true, wait: f.wait, output: f.output}
 	return a.releaseAs(ctx, c, stack, &again, failed.Spec.Images)
 }
