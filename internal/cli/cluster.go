@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/view"
 )
 
 // Cluster is a cluster as its user may see it.
@@ -146,7 +148,11 @@ func (c *Cluster) releases(ctx context.Context, s *v1alpha1.Stack) ([]v1alpha1.R
 func (c *Cluster) release(ctx context.Context, s *v1alpha1.Stack, name string) (*v1alpha1.Release, error) {
 	r := &v1alpha1.Release{}
 	err := c.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, r)
-	if apierrors.IsNotFound(err) || (err == nil && r.Spec.Stack != s.Name) {
+	missing := apierrors.IsNotFound(err) || (err == nil && r.Spec.Stack != s.Name)
+	if deleted := view.LiveDeleted(s, nil); missing && name == unitOf(s).LiveRelease && deleted != "" {
+		return nil, errors.New(deleted)
+	}
+	if missing {
 		return nil, fmt.Errorf("there is no release %s of Stack %s; see kubectl lockstep history %s", name, s.Name, s.Name)
 	}
 	return r, explain(err)

@@ -22,6 +22,9 @@ func commandsOf(in Input, m *Model, unit v1alpha1.UnitStatus) []Command {
 	case unit.ActiveRelease != "":
 		return activeCommands(m, unit, line)
 	}
+	if LiveDeleted(&in.Stack, in.Releases) != "" {
+		return []Command{{line("release", chosen(&in.Stack)), "release anew what users should be on"}}
+	}
 	out := append(lastCommands(in, m, line), warmCommands(m, line)...)
 	if len(out) == 0 && len(m.Queued) == 0 {
 		out = []Command{{line("release", ""), m.offer}}

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,7 +22,7 @@ var wrongWhen = []struct {
 
 func problemsOf(in Input, m *Model) []Problem {
 	out := wrongConditions(in.Stack.Status.Conditions, m.Waiting)
-	for _, look := range []func(Input) *Problem{unwatched} {
+	for _, look := range []func(Input) *Problem{unwatched, liveDeleted} {
 		if problem := look(in); problem != nil {
 			out = append(out, *problem)
 		}
@@ -52,4 +54,30 @@ func unwatched(in Input) *Problem {
 		return nil
 	}
 	return &Problem{About: "Source", Reason: c.Reason, Message: c.Message}
+}
+
+// LiveDeleted says, where it is so, that the Release that users are on was deleted, and what mends that.
+func LiveDeleted(s *v1alpha1.Stack, releases []v1alpha1.Release) string {
+	unit := unitOf(s)
+	if unit.LiveRelease == "" || find(releases, unit.LiveRelease) != nil {
+		return ""
+	}
+	return fmt.Sprintf("users are on slot %s with release %s, which was deleted: what it holds is no longer on record, and it cannot be left by a rollback; release anew: kubectl lockstep release %s -n %s%s",
+		unit.LiveSlot, unit.LiveRelease, s.Name, s.Namespace, chosen(s))
+}
+
+// chosen is the flag that names a version; inline objects have none.
+func chosen(s *v1alpha1.Stack) string {
+	if s.Spec.Source.Inline != nil {
+		return ""
+	}
+	return " --revision <revision>"
+}
+
+func liveDeleted(in Input) *Problem {
+	message := LiveDeleted(&in.Stack, in.Releases)
+	if message == "" {
+		return nil
+	}
+	return &Problem{About: "LiveRelease", Reason: "ReleaseDeleted", Message: message}
 }
