@@ -236,9 +236,24 @@ func TestEncoded(t *testing.T) {
 // TestDisconnected: whoever watches must not take an old picture for a new one.
 func TestDisconnected(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	w := &watcher{cause: errors.New("connection refused"), lost: now.Add(-90 * time.Second), model: &view.Model{}}
+	w := &watcher{cause: errors.New("connection refused"), lost: now.Add(-90 * time.Second), seen: &view.Input{}}
 	if got := w.disconnected(now); !strings.Contains(got, "NOT CONNECTED for 1m30s") || !strings.Contains(got, "connection refused") {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// TestSilence: a controller that stops answering changes nothing, and whoever watches is told all the same.
+func TestSilence(t *testing.T) {
+	var out bytes.Buffer
+	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	w := &watcher{a: &app{}, place: true, seen: &view.Input{Decisions: []v1alpha1.Decision{{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(made)}}}}}
+	w.a.Out, w.a.Screen, w.a.Getenv = &out, func() (int, bool) { return 80, true }, func(string) string { return "" }
+	for after, want := range []bool{false, true} {
+		out.Reset()
+		w.a.Clock = clocktesting.NewFakeClock(made.Add(time.Duration(after) * time.Minute))
+		if err := w.show(); err != nil || strings.Contains(out.String(), "NoAnswer") != want {
+			t.Errorf("after %dm: %v, and is it told? want %v:\n%s", after, err, want, out.String())
+		}
 	}
 }
 
@@ -260,10 +275,11 @@ func TestDone(t *testing.T) {
 // TestDocument: a watch with -o prints a document per change, and none because time went by.
 func TestDocument(t *testing.T) {
 	var out bytes.Buffer
-	w := &watcher{a: &app{}, o: outputJSON, model: &view.Model{Name: "shop"}}
+	stack := v1alpha1.Stack{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	w := &watcher{a: &app{}, o: outputJSON, seen: &view.Input{Stack: stack}}
 	w.a.Out = &out
 	for range 3 {
-		w.model = &view.Model{Name: "shop", Now: metav1.NewTime(w.model.Now.Add(time.Second)), Waiting: &view.Waiting{Message: "x"}}
+		w.seen = &view.Input{Stack: stack, Now: w.seen.Now.Add(time.Second)}
 		if err := w.show(); err != nil {
 			t.Fatal(err)
 		}

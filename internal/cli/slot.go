@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
+	"github.com/lockstep-dev/lockstep/internal/view"
 )
 
 // slotFound is what a script may want to know of a slot.
@@ -34,7 +35,7 @@ func (a *app) slotCommand() *cobra.Command {
 		Short: "Print the name of the slot that users are on, or that a release is prepared in",
 		Long: `Print the name of a slot, for scripts: the live one, which users are on, or the preview, in which a release is being
 prepared. Nothing else is printed on standard output. Where there is no such slot, it says so on standard error and exits
-with 1; standard output stays empty.`,
+with 1; standard output stays empty. It is what the controller saw last: where that does not answer, standard error says so.`,
 		Example: `  SLOT=$(kubectl lockstep slot preview shop) || exit
   kubectl -n "$(kubectl lockstep slot live shop -o json | jq -r .namespace)" get pods`,
 		Args:              slotArgs,
@@ -60,7 +61,7 @@ func (a *app) completeWhich(cmd *cobra.Command, args []string, start string) ([]
 }
 
 func (a *app) runSlot(ctx context.Context, args []string, o output) error {
-	_, stack, err := a.stack(ctx, args[1:])
+	c, stack, err := a.stack(ctx, args[1:])
 	if err != nil {
 		return err
 	}
@@ -72,11 +73,27 @@ func (a *app) runSlot(ctx context.Context, args []string, o output) error {
 	if err != nil {
 		return err
 	}
+	if silent := a.silent(ctx, c, stack); silent != nil {
+		printf(a.ErrOut, "warning: %s\n", silent.Message)
+	}
 	if o.structured() {
 		return o.encode(a.Out, found)
 	}
 	printf(a.Out, "%s\n", found.Slot)
 	return nil
+}
+
+// silent is why what the status knows may be old, as far as whoever asks may see.
+func (a *app) silent(ctx context.Context, c *Cluster, stack *v1alpha1.Stack) *view.Problem {
+	releases, err := c.releases(ctx, stack)
+	if err != nil {
+		return nil
+	}
+	decisions, err := c.decisions(ctx, stack, releases)
+	if err != nil {
+		return nil
+	}
+	return view.Silent(decisions, a.Clock.Now())
 }
 
 func liveOf(stack *v1alpha1.Stack) (slotFound, error) {

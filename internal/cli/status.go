@@ -74,7 +74,8 @@ type watcher struct {
 	name  string
 	o     output
 	place bool
-	model *view.Model
+	// seen is what was read last; nil before.
+	seen  *view.Input
 	shown string
 	// lost is since when the cluster cannot be read, and why.
 	lost  time.Time
@@ -124,7 +125,7 @@ func (w *watcher) read(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil
 	case err == nil:
-		w.model, w.cause = view.Stack(in), nil
+		w.seen, w.cause = &in, nil
 	case !passing(err):
 		return err
 	case w.cause == nil:
@@ -134,17 +135,17 @@ func (w *watcher) read(ctx context.Context) error {
 }
 
 func (w *watcher) show() error {
-	if w.model == nil {
+	if w.seen == nil {
 		return nil
 	}
 	if w.o.structured() {
-		return w.showObject()
+		return w.showObject(view.Stack(*w.seen))
 	}
 	now := w.a.Clock.Now()
 	if w.place {
-		w.model.Now.Time = now
+		w.seen.Now = now
 	}
-	text := view.Tree(w.model, w.a.look(w.o)) + w.disconnected(now)
+	text := view.Tree(view.Stack(*w.seen), w.a.look(w.o)) + w.disconnected(now)
 	if text == w.shown {
 		return nil
 	}
@@ -154,15 +155,15 @@ func (w *watcher) show() error {
 }
 
 // showObject prints a document per change; what changes with the time alone is none.
-func (w *watcher) showObject() error {
-	timeless := *w.model
+func (w *watcher) showObject(m *view.Model) error {
+	timeless := *m
 	timeless.Now.Reset()
 	key, err := json.Marshal(timeless)
 	if err != nil || string(key) == w.shown {
 		return err
 	}
 	w.shown = string(key)
-	return w.o.encode(w.a.Out, w.model)
+	return w.o.encode(w.a.Out, m)
 }
 
 func (w *watcher) disconnected(now time.Time) string {

@@ -2,6 +2,8 @@ package view
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +24,7 @@ var wrongWhen = []struct {
 
 func problemsOf(in Input, m *Model) []Problem {
 	out := wrongConditions(in.Stack.Status.Conditions, m.Waiting)
-	for _, look := range []func(Input) *Problem{unwatched, liveDeleted} {
+	for _, look := range []func(Input) *Problem{unwatched, liveDeleted, silent} {
 		if problem := look(in); problem != nil {
 			out = append(out, *problem)
 		}
@@ -81,3 +83,21 @@ func liveDeleted(in Input) *Problem {
 	}
 	return &Problem{About: "LiveRelease", Reason: "ReleaseDeleted", Message: message}
 }
+
+// answersWithin is how long the controller takes to answer a Decision, and more.
+const answersWithin = 10 * time.Second
+
+// Silent is the problem that the controller has not answered what was decided a while ago: what the status says may have
+// been overtaken since. It is nil where there is none.
+func Silent(decisions []v1alpha1.Decision, now time.Time) *Problem {
+	waiting := undecidedOf(decisions)
+	if len(waiting) == 0 || now.Sub(waiting[0].At.Time) < answersWithin {
+		return nil
+	}
+	d := waiting[0]
+	message := fmt.Sprintf("the controller has not answered since %s, when the %s of release %s was decided; what is shown is what it saw last, see kubectl lockstep doctor",
+		Clock(now, d.At), strings.ToLower(string(d.Verb)), d.Release)
+	return &Problem{About: "Controller", Reason: "NoAnswer", Message: message, Since: d.At}
+}
+
+func silent(in Input) *Problem { return Silent(in.Decisions, in.Now) }
