@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
@@ -56,6 +59,7 @@ func (a *app) runEvents(ctx context.Context, args []string, f *eventFlags) error
 	if err != nil {
 		return err
 	}
+	w.slots = w.held()
 	said, unread, err := c.events(ctx, w)
 	if err != nil {
 		return err
@@ -130,7 +134,7 @@ func (c *Cluster) events(ctx context.Context, w *where) (said []view.Event, unre
 	for _, slot := range w.slots {
 		namespaces = append(namespaces, slot.Namespace)
 	}
-	others, err := c.podsOfOthers(ctx, w)
+	others, err := c.ofOthers(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +152,7 @@ func (c *Cluster) events(ctx context.Context, w *where) (said []view.Event, unre
 			return nil, nil, explain(err)
 		}
 		for i := range list.Items {
-			if e := &list.Items[i]; w.about(e) && !others[string(e.InvolvedObject.UID)] {
+			if e := &list.Items[i]; w.about(e) && !others.has(e.InvolvedObject) {
 				said = append(said, view.EventOf(e))
 			}
 		}
@@ -162,24 +166,58 @@ func (c *Cluster) events(ctx context.Context, w *where) (said []view.Event, unre
 	return said, unread, nil
 }
 
-// podsOfOthers are the Pods in the slots that carry another release, by their UID: a slot holds one after another.
-func (c *Cluster) podsOfOthers(ctx context.Context, w *where) (map[string]bool, error) {
-	out := map[string]bool{}
+// held are the slots that the release is or was in; all of them where that is not known.
+func (w *where) held() []v1alpha1.Slot {
+	if w.release == nil {
+		return w.slots
+	}
+	name := view.SlotOf(w.stack, w.release)
+	i := slices.IndexFunc(w.slots, func(s v1alpha1.Slot) bool { return s.Name == name })
+	if i < 0 {
+		return w.slots
+	}
+	return w.slots[i : i+1]
+}
+
+// others are the Pods and ReplicaSets in a slot that are of other releases than the one that is looked at: a slot holds one
+// after another.
+type others struct {
+	uids map[types.UID]bool
+	// sets are the names of the ReplicaSets, by which Pods that are gone can be told.
+	sets map[string]bool
+}
+
+func (o others) has(about corev1.ObjectReference) bool {
+	set := about.Name
+	if about.Kind == "Pod" {
+		set = set[:max(strings.LastIndex(set, "-"), 0)]
+	}
+	return o.uids[about.UID] || (about.Kind == "Pod" || about.Kind == "ReplicaSet") && o.sets[about.Namespace+"/"+set]
+}
+
+func (c *Cluster) ofOthers(ctx context.Context, w *where) (others, error) {
+	out := others{uids: map[types.UID]bool{}, sets: map[string]bool{}}
 	if w.release == nil {
 		return out, nil
 	}
 	for _, slot := range w.slots {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-		if err := c.List(ctx, list, client.InNamespace(slot.Namespace), client.HasLabels{v1alpha1.LabelRelease}); err != nil {
-			if apierrors.IsForbidden(err) {
-				continue // then their events are shown too
+		for _, gvk := range []schema.GroupVersionKind{corev1.SchemeGroupVersion.WithKind("PodList"), appsv1.SchemeGroupVersion.WithKind("ReplicaSetList")} {
+			list := &metav1.PartialObjectMetadataList{}
+			list.SetGroupVersionKind(gvk)
+			if err := c.List(ctx, list, client.InNamespace(slot.Namespace), client.HasLabels{v1alpha1.LabelRelease}); err != nil {
+				if apierrors.IsForbidden(err) {
+					continue // then their events are shown too
+				}
+				return out, explain(err)
 			}
-			return nil, explain(err)
-		}
-		for _, p := range list.Items {
-			if p.Labels[v1alpha1.LabelRelease] != w.release.Name {
-				out[string(p.UID)] = true
+			for _, o := range list.Items {
+				if o.Labels[v1alpha1.LabelRelease] == w.release.Name {
+					continue
+				}
+				out.uids[o.UID] = true
+				if gvk.Kind == "ReplicaSetList" {
+					out.sets[o.Namespace+"/"+o.Name] = true
+				}
 			}
 		}
 	}

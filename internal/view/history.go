@@ -1,7 +1,6 @@
 package view
 
 import (
-	"cmp"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,7 +30,7 @@ func History(in Input) []Past {
 	for _, r := range newestFirst(in.Releases) {
 		p := Past{Release: releaseOf(&r), By: promoter(in.Decisions, &r)}
 		p.State, p.When = stateInHistory(p.Release, unit)
-		p.Slot = cmp.Or(p.EndSlot, slotOf(&in.Stack, unit, r.Name))
+		p.Slot = SlotOf(&in.Stack, &r)
 		p.Age = Age(in.Now, p.When)
 		out = append(out, p)
 	}
@@ -53,11 +52,16 @@ func stateInHistory(r Release, unit v1alpha1.UnitStatus) (string, metav1.Time) {
 	return "Queued", r.Created
 }
 
-func slotOf(s *v1alpha1.Stack, unit v1alpha1.UnitStatus, release string) string {
-	if release == unit.ActiveRelease {
+// SlotOf is the slot that a release is in, or was deployed to; empty where that is not known.
+func SlotOf(s *v1alpha1.Stack, r *v1alpha1.Release) string {
+	unit := unitOf(s)
+	switch {
+	case r.Status.Ended != nil && r.Status.Ended.Slot != "":
+		return r.Status.Ended.Slot
+	case r.Name == unit.ActiveRelease:
 		return unit.ActiveSlot
 	}
-	i := slices.IndexFunc(s.Status.Slots, func(st v1alpha1.SlotStatus) bool { return st.Release == release })
+	i := slices.IndexFunc(s.Status.Slots, func(st v1alpha1.SlotStatus) bool { return st.Release == r.Name })
 	if i < 0 {
 		return ""
 	}
