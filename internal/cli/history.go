@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ func historyRows(past []view.Past, o output) [][]string {
 	for _, p := range past {
 		row := []string{p.Name, p.Version(), p.State, p.Age, p.Slot, p.By}
 		if o == outputWide {
-			row = append(row, p.Reason, p.Commit, p.Message)
+			row = append(row, p.Reason, p.Commit, strings.Join(strings.Fields(p.Message), " "))
 		}
 		rows = append(rows, row)
 	}
