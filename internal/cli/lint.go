@@ -60,6 +60,9 @@ cluster. Exits with 1 where anything is wrong.`,
 }
 
 func (a *app) runLint(ctx context.Context, path, checkout string, o output) error {
+	if checkout != "" && !exists(checkout) {
+		return fmt.Errorf("there is no folder %s", checkout)
+	}
 	files, err := findStacks(path)
 	if err != nil {
 		return err
