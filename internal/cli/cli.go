@@ -98,7 +98,26 @@ kubectl_complete-lockstep on the PATH with the two lines
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommandGroupID(groupSetUp)
 	root.SetCompletionCommandGroupID(groupSetUp)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = knownTopic
+		case "completion":
+			cmd.Args, cmd.RunE = knownShell, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
+}
+
+// knownTopic refuses to help with a command that there is not: the help that cobra shows then ends well.
+func knownTopic(cmd *cobra.Command, args []string) error {
+	topic, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return rootArgs(topic, rest)
+	}
+	return nil
 }
 
 const (
@@ -154,6 +173,13 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usagef("there is no command %q; %s", args[0], hint)
+}
+
+func knownShell(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("there is no completion for %q; see %s --help", args[0], cmd.CommandPath())
 }
 
 // atMostOne is for commands whose one argument may be left out.
