@@ -232,7 +232,8 @@ func (s *shop) refusedDecision(d *v1alpha1.Decision, says string) {
 func (s *shop) previewEdited() {
 	s.held()
 	s.setImage(s.otherSlot(), "ledger", "2.0.0")
-	s.run(0, "promote", "shop")
+	r := s.run(4, "promote", "shop", "--wait=Live")
+	s.contains("the command", r.Stderr, "promote it again")
 	s.event(v1alpha1.ReasonContentDrifted, "/ledger differs")
 	s.until(time.Minute, "held once more", func(stack *v1alpha1.Stack) bool {
 		step := stack.Status.Units[0].Step
