@@ -149,7 +149,7 @@ func checkPolicyObject(ctx context.Context, c *Cluster, shipped *unstructured.Un
 		return bad(name, shipped.GetName()+" is missing; "+without, installRemedy)
 	case err != nil:
 		return unknown(name, err)
-	case !within(shipped.Object["spec"], found.Object["spec"]) || loosened(shipped, found):
+	case !within(shipped.Object["spec"], found.Object["spec"]) || loosened(found):
 		return bad(name, shipped.GetName()+" is not as shipped, so that it vouches for no one; "+without, installRemedy)
 	}
 	return good(name, "%s is in force, as shipped", shipped.GetName())
@@ -181,9 +181,8 @@ func within(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// loosened reports whether something was added to a policy or its binding that lets requests pass it by. What ships with it
-// is compared as it stands.
-func loosened(shipped, found *unstructured.Unstructured) bool {
+// loosened reports whether something was added to a policy or its binding that lets requests pass it by.
+func loosened(o *unstructured.Unstructured) bool {
 	for _, path := range [][]string{
 		{"spec", "matchConditions"},
 		{"spec", "paramKind"},
@@ -200,8 +199,7 @@ func loosened(shipped, found *unstructured.Unstructured) bool {
 		{"spec", "matchResources", "objectSelector", "matchLabels"},
 		{"spec", "matchResources", "objectSelector", "matchExpressions"},
 	} {
-		_, ours, _ := unstructured.NestedFieldNoCopy(shipped.Object, path...)
-		if _, there, _ := unstructured.NestedFieldNoCopy(found.Object, path...); there && !ours {
+		if _, found, _ := unstructured.NestedFieldNoCopy(o.Object, path...); found {
 			return true
 		}
 	}
