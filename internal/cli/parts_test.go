@@ -171,7 +171,9 @@ func TestPlace(t *testing.T) {
 func TestDrawn(t *testing.T) {
 	const evil = "\x1b[2J\x1b]0;owned\x07\u009b1A\x7f\r\nREADY True"
 	var out bytes.Buffer
-	w := &watcher{a: &app{}, place: true, cause: errors.New(evil), model: &view.Model{Name: "shop", Problems: []view.Problem{{Reason: evil, Message: evil}}}}
+	stack := v1alpha1.Stack{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: evil, Message: evil}}
+	w := &watcher{a: &app{}, place: true, cause: errors.New(evil), seen: &view.Input{Stack: stack}}
 	w.a.Out, w.a.Clock, w.a.Getenv = &out, clocktesting.NewFakeClock(time.Now()), func(string) string { return "" }
 	w.a.Screen = func() (int, bool) { return 80, true }
 	if err := w.show(); err != nil {
@@ -179,7 +181,7 @@ func TestDrawn(t *testing.T) {
 	}
 	own := regexp.MustCompile(`\x1b(\[H|\[K|\[J|\[[0-9]*m)|\n`)
 	text, drawn := strings.CutPrefix(out.String(), ansiClearAll)
-	if !drawn || !strings.Contains(text, "\x1b[31m") {
+	if !drawn || !strings.Contains(text, "\x1b[33m") {
 		t.Errorf("it is not drawn in place and in colour: %q", text)
 	}
 	if left := own.ReplaceAllString(text, ""); strings.ContainsFunc(left, unicode.IsControl) {
