@@ -588,7 +588,7 @@ func (m *machine) repair() {
 		switch c.Reason {
 		case v1alpha1.ReasonLiveUnknown:
 			m.clear()
-		case v1alpha1.ReasonEntryEdited, v1alpha1.ReasonEntryClaimed:
+		case v1alpha1.ReasonEntryEdited, v1alpha1.ReasonEntryClaimed, v1alpha1.ReasonBackendMissing:
 			m.putBack()
 		case v1alpha1.ReasonEntryMissing:
 			m.makeRoutes()
