@@ -566,7 +566,7 @@ func (m *machine) moves() bool {
 	if u.Step != nil && u.Step.Reason == v1alpha1.ReasonEntryRefused {
 		return true // it is tried again after a while
 	}
-	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !needsPeople[u.Step.Reason] && !slotNeedsPeople(m.w) {
+	if u.ActiveRelease != "" && u.Step.Kind != v1alpha1.StepHold && !atRest[u.Step.Reason] && !waitsForPeople(u.Step) && !slotNeedsPeople(m.w) {
 		return true
 	}
 	return slices.ContainsFunc(m.w.Stack.Status.Slots, func(s v1alpha1.SlotStatus) bool {

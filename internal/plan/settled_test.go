@@ -85,6 +85,11 @@ var atRest = map[string]bool{
 	v1alpha1.ReasonWorkerNotReady: true,
 }
 
+// waitsForPeople is whether a step goes on only once people have done something. Without a backend it ends at its deadline.
+func waitsForPeople(step *v1alpha1.StepStatus) bool {
+	return needsPeople[step.Reason] && step.Reason != v1alpha1.ReasonBackendMissing
+}
+
 // needsPeople are what only people can end.
 var needsPeople = map[string]bool{
 	v1alpha1.ReasonEntryEdited:  true,
