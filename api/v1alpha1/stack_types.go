@@ -337,6 +337,9 @@ type Entry struct {
 	RequireEvidence Evidence `json:"requireEvidence,omitempty"`
 }
 
+// TestersSuffix ends the name of the HTTPRoute that is made for a preview's hostname, and of what the status says of it.
+const TestersSuffix = "-preview"
+
 // RouteKey is the namespace and name of the entry's route in a Stack; by default <stack>-<entry> in the Stack's namespace.
 func (e *Entry) RouteKey(stack types.NamespacedName) types.NamespacedName {
 	name, namespace := e.routeNamed()

@@ -78,7 +78,7 @@ func (a *Applier) renderSource(ctx context.Context, stack *v1alpha1.Stack, relea
 	if err != nil {
 		return "", "", nil, err
 	}
-	result, err = a.render(ctx, renderRequest(stack, release, dir, timeout))
+	result, err = inChild(ctx, a, renderRequest(stack, release, dir, timeout), render.Run)
 	if err != nil {
 		return "", "", nil, reasoned(err)
 	}
@@ -93,7 +93,7 @@ func (a *Applier) renderInline(ctx context.Context, stack *v1alpha1.Stack, relea
 		return "", nil, refuse(v1alpha1.ReasonRevisionMissing,
 			"Release %s was made for inline objects with the hash %s, and Stack %s now holds others, with the hash %s; make another release (kubectl lockstep release %s), or put the objects back", release.Name, wanted, stack.Name, inputs, stack.Name)
 	}
-	result, err = a.render(ctx, renderRequest(stack, release, "", timeout))
+	result, err = inChild(ctx, a, renderRequest(stack, release, "", timeout), render.Run)
 	return inputs, result, reasoned(err)
 }
 
@@ -101,22 +101,14 @@ func (a *Applier) renderInline(ctx context.Context, stack *v1alpha1.Stack, relea
 // limit of the controller's Pod.
 const childrenAtOnce, childrenOfOne = 2, 1
 
-func (a *Applier) render(ctx context.Context, req render.Request) (*render.Result, error) {
+// inChild has run start its child process once one more may render.
+func inChild[T any](ctx context.Context, a *Applier, req render.Request, run func(context.Context, render.Request) (T, error)) (result T, err error) {
 	leave := a.children.Take(ctx, req.Namespace)
 	if leave == nil {
-		return nil, errStillWaiting
+		return result, errStillWaiting
 	}
 	defer leave()
-	return render.Run(ctx, req)
-}
-
-func (a *Applier) dependencies(ctx context.Context, req render.Request) ([]string, error) {
-	leave := a.children.Take(ctx, req.Namespace)
-	if leave == nil {
-		return nil, errStillWaiting
-	}
-	defer leave()
-	return render.Dependencies(ctx, req)
+	return run(ctx, req)
 }
 
 var errStillWaiting = errors.New("other Stacks were still being rendered")

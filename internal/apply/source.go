@@ -9,6 +9,7 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 	"github.com/lockstep-dev/lockstep/internal/git"
 	"github.com/lockstep-dev/lockstep/internal/plan"
+	"github.com/lockstep-dev/lockstep/internal/render"
 )
 
 // checkout fetches a revision, or the one that the Stack names, into dir.
@@ -69,7 +70,7 @@ func (a *Applier) inputsAt(ctx context.Context, stack *v1alpha1.Stack, commit st
 
 func (a *Applier) inputsIn(ctx context.Context, tree *git.Tree, stack *v1alpha1.Stack, dir string) (string, error) {
 	// Which release it is for is not known yet, and does not change what a chart depends on.
-	dependencies, err := a.dependencies(ctx, renderRequest(stack, &v1alpha1.Release{}, dir, 0))
+	dependencies, err := inChild(ctx, a, renderRequest(stack, &v1alpha1.Release{}, dir, 0), render.Dependencies)
 	if err != nil {
 		return "", reasoned(err)
 	}

@@ -19,9 +19,6 @@ func Specs(stack *v1alpha1.Stack) []Spec {
 	return append(all, testers...)
 }
 
-// TestersSuffix ends the name of the route that is made for a preview's hostname, and of what the status says of it.
-const TestersSuffix = "-preview"
-
 // testersRoute is made beside an HTTPRoute: hostnames stand over all of its rules, so that a hostname for testers alone
 // needs an object of its own.
 func (s Spec) testersRoute() Spec {
@@ -33,11 +30,11 @@ func (s Spec) testersRoute() Spec {
 	out := s
 	out.Testers, out.Between = true, p.BetweenReleases
 	out.Entry = v1alpha1.Entry{
-		Name:            s.Entry.Name + TestersSuffix,
+		Name:            s.Entry.Name + v1alpha1.TestersSuffix,
 		Backend:         s.Entry.Backend,
 		RequireEvidence: s.Entry.RequireEvidence,
 		HTTPRoute: &v1alpha1.HTTPRouteEntry{
-			Name: s.Key().Name + TestersSuffix, Namespace: s.Key().Namespace, ParentRefs: parents, Hostnames: []string{p.Hostname},
+			Name: s.Key().Name + v1alpha1.TestersSuffix, Namespace: s.Key().Namespace, ParentRefs: parents, Hostnames: []string{p.Hostname},
 		},
 	}
 	return out

@@ -258,7 +258,7 @@ func (p *planner) rollbackTo(d *v1alpha1.Decision, live *v1alpha1.Release) verdi
 		return refuse("release %s, to go back to, does not exist (any more); see kubectl lockstep history %s -n %s", d.Spec.To, p.s.Stack.Name, p.s.Stack.Namespace)
 	case to.Name == live.Name:
 		return refuse("release %s is live already", to.Name)
-	case !wasServed(to):
+	case !WasServed(to):
 		return refuse("%s", neverServed(to))
 	}
 	if s := p.warmWith(to.Name); s != nil {
@@ -271,8 +271,8 @@ func (p *planner) rollbackTo(d *v1alpha1.Decision, live *v1alpha1.Release) verdi
 	return p.deployAgain(d, to)
 }
 
-// wasServed is whether users have been on the release.
-func wasServed(r *v1alpha1.Release) bool {
+// WasServed is whether users have been on a release, and are no longer.
+func WasServed(r *v1alpha1.Release) bool {
 	switch outcomeOf(r) {
 	case v1alpha1.OutcomeReplaced, v1alpha1.OutcomeRolledBack:
 		return true

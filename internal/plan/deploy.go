@@ -240,14 +240,11 @@ func (p *planner) settled(key string, action Action, waiting *Problem) *Problem 
 // kind has such a thing, as soon as those run: to write a size is quick, and what the API server refuses is known earlier. Not
 // sooner: the cluster's own controllers are limited to some 20 writes a second, and Pods of the first members would wait.
 func (p *planner) members(r *v1alpha1.Release) *Problem {
-	var first *Problem
+	problems := make([]*Problem, 0, len(r.Status.Started.Members))
 	for _, m := range r.Status.Started.Members {
-		problem := p.member(r, m)
-		if problem != nil && (first == nil || isOrdinary(first) && !isOrdinary(problem)) {
-			first = problem // what someone has to act upon goes before what passes by itself
-		}
+		problems = append(problems, p.member(r, m))
 	}
-	return first
+	return firstToAct(problems...)
 }
 
 func (p *planner) member(r *v1alpha1.Release, m v1alpha1.ReleaseMember) *Problem {

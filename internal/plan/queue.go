@@ -86,7 +86,7 @@ func (p *planner) undecided(r *v1alpha1.Release) string {
 	if message := p.unvouched(r.CreationTimestamp.Time); message != "" {
 		return message
 	}
-	if of := p.release(r.Spec.RollbackOf); of != nil && of.Name != p.u.LiveRelease && !wasServed(of) {
+	if of := p.release(r.Spec.RollbackOf); of != nil && of.Name != p.u.LiveRelease && !WasServed(of) {
 		return neverServed(of)
 	}
 	return ""

@@ -8,9 +8,6 @@ import (
 	"github.com/lockstep-dev/lockstep/api/v1alpha1"
 )
 
-// testersSuffix ends the name of an HTTPRoute that is made for a preview's hostname, and of what the status says of it.
-const testersSuffix = "-preview"
-
 // route is an object that an entry is, and that Lockstep writes.
 type route struct {
 	kind string
@@ -55,14 +52,14 @@ func testersTaken(stack *v1alpha1.Stack, e *v1alpha1.Entry, taken map[route]stri
 	if e.HTTPRoute == nil || e.Preview == nil || e.Preview.Hostname == "" {
 		return nil
 	}
-	made := e.Name + testersSuffix
+	made := e.Name + v1alpha1.TestersSuffix
 	for _, other := range stack.Spec.Entries {
 		if other.Name == made {
 			return []string{fmt.Sprintf("entry %s is named like the route that is made for the preview's hostname of entry %s; rename one of the two", made, e.Name)}
 		}
 	}
 	r := routeOf(stack, e)
-	r.key.Name += testersSuffix
+	r.key.Name += v1alpha1.TestersSuffix
 	if other, twice := taken[r]; twice {
 		return []string{fmt.Sprintf("entry %s is %s, which is made for the preview's hostname of entry %s; give entry %s another route, or remove that hostname", other, r, e.Name, other)}
 	}

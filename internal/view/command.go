@@ -59,15 +59,11 @@ func lastCommands(in Input, m *Model, line func(verb, flags string) string) []Co
 		return nil
 	case r.Of == "":
 		return []Command{{line("retry", " --release "+r.Name), "try " + r.Name + " again, once its cause is gone"}}
-	case wasServed(find(in.Releases, r.Of)):
+	}
+	if of := find(in.Releases, r.Of); of != nil && plan.WasServed(of) {
 		return []Command{{line("rollback", " --to "+r.Of), "try to go back to " + r.Of + " again, once its cause is gone"}}
 	}
 	return nil
-}
-
-// wasServed is whether users have been on a release, and are no longer.
-func wasServed(r *v1alpha1.Release) bool {
-	return r != nil && r.Status.Ended != nil && (r.Status.Ended.Outcome == v1alpha1.OutcomeReplaced || r.Status.Ended.Outcome == v1alpha1.OutcomeRolledBack)
 }
 
 func warmCommands(m *Model, line func(verb, flags string) string) []Command {

@@ -125,15 +125,13 @@ func withTesters(entries []v1alpha1.Entry) []v1alpha1.Entry {
 			route := *e.HTTPRoute
 			route.ParentRefs = append(e.Preview.ParentRefs, route.ParentRefs...)
 			if route.Name != "" {
-				route.Name += testersSuffix
+				route.Name += v1alpha1.TestersSuffix
 			}
-			all = append(all, v1alpha1.Entry{Name: e.Name + testersSuffix, HTTPRoute: &route, RequireEvidence: e.RequireEvidence})
+			all = append(all, v1alpha1.Entry{Name: e.Name + v1alpha1.TestersSuffix, HTTPRoute: &route, RequireEvidence: e.RequireEvidence})
 		}
 	}
 	return all
 }
-
-const testersSuffix = "-preview"
 
 func routeOf(s *v1alpha1.Stack, e v1alpha1.Entry) (route string, adopted bool) {
 	kind, namespace, name := "Route", "", ""

@@ -228,7 +228,7 @@ func (w *World) readEntry(stack v1alpha1.Stack, i int) plan.Entry {
 func specOf(stack v1alpha1.Stack, r *Route) v1alpha1.Entry {
 	name := r.Entry
 	if r.Testers {
-		name = strings.TrimSuffix(name, "-preview")
+		name = strings.TrimSuffix(name, v1alpha1.TestersSuffix)
 	}
 	for _, e := range stack.Spec.Entries {
 		if e.Name == name {

@@ -176,7 +176,7 @@ func New(stack v1alpha1.Stack) *World {
 	}
 	for _, e := range stack.Spec.Entries {
 		if e.Preview != nil && e.Preview.Hostname != "" {
-			w.Routes = append(w.Routes, &Route{Entry: e.Name + "-preview", Testers: true})
+			w.Routes = append(w.Routes, &Route{Entry: e.Name + v1alpha1.TestersSuffix, Testers: true})
 		}
 	}
 	return w
